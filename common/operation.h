@@ -1,0 +1,58 @@
+/* Operations: what a worker can do, one row each. A new operation is a row here and a file in worker/ops/.
+ *
+ * Parameters and results are records, so the same row also serves wire and JSON.
+ */
+#pragma once
+#include "common/record.h"
+#include "common/results.h"
+
+typedef enum OperationId {
+    OPERATION_NULL, /* does nothing, successfully: measures the machinery */
+    OPERATION_DISCOVER,
+    OPERATION_PARSE,
+    OPERATION_STATUS,
+    OPERATION_MIGRATE,
+    OPERATION_MARK_APPLIED,
+    OPERATION_COUNT,
+} OperationId;
+
+typedef enum OperationShape {
+    OPERATION_DATABASE, /* once for a database; its job carries one tenant with an empty id and schema */
+    OPERATION_TENANT,   /* one tenant at a time, each in a slot of its own */
+    OPERATION_SET,      /* many tenants in one go, in one slot */
+} OperationShape;
+
+typedef struct Operation {
+    const char *name;
+    OperationShape shape;
+    bool writes;
+    bool needs_bundle;
+    size_t tenants_per_job; /* most tenants of one job */
+    const RecordType *result;
+} Operation;
+
+const Operation *operation_get(OperationId id);
+bool operation_from_name(const char *name, OperationId *ret_id);
+
+/* Parameters of a run; every operation reads the ones it knows. Zero or NULL = the default of the settings
+ * table. */
+typedef struct RunOptions {
+    char *migrations_table;
+    char *format;         /* "auto", "name", "hash", "drizzle-kit" */
+    char *default_format; /* used by auto when there is no tracking table */
+    int64_t lock_timeout_ms;
+    int64_t lock_attempts;
+    int64_t lock_wait_ms;
+    int64_t statement_timeout_ms;
+    int64_t retry_max_attempts;
+    int64_t retry_initial_delay_ms;
+    int64_t retry_max_delay_ms;
+    int64_t connect_timeout_ms;
+    int64_t set_lock_timeout_ms; /* lock_timeout of set reads, 1 s */
+    bool strict;                 /* refuse tenants with changed files */
+    bool dry_run;
+    char *discover_query;  /* discover: query, or ... */
+    char *schema_template; /* ... the template to invert over the catalog's schemas */
+} RunOptions;
+
+extern const RecordType RUN_OPTIONS;

@@ -1,0 +1,64 @@
+/* Tenants: ids, the schema-name template, and the rules that keep two tenants out of one schema.
+ *
+ * A tenant is (database name, id). The coordinator alone applies the template; workers receive (id, schema)
+ * pairs and check the schema again. A schema name is refused when it is empty, longer than 63 bytes (the
+ * server would cut it), not UTF-8, holds a control character, or is reserved (public, information_schema,
+ * pg_*). Ids are refused when empty, longer than 255 bytes, not UTF-8 or with a control character.
+ */
+#pragma once
+#include "common/error.h"
+#include "common/record.h"
+#include <stddef.h>
+
+typedef struct Tenant {
+    char *database; /* name of a configured database; "" while not resolved */
+    char *id;
+    char *schema; /* "" until the template was applied */
+} Tenant;
+
+extern const RecordType TENANT_RECORD;
+
+typedef struct TenantList {
+    Tenant *items;
+    size_t count;
+    size_t capacity;
+} TenantList;
+
+bool tenant_id_check(const char *id, Error *error) MUST_CHECK;
+bool schema_name_check(const char *schema, Error *error) MUST_CHECK;
+
+/* Replaces every "{id}" of the template; the result is malloc'ed and already checked. NULL on error. */
+char *schema_from_template(const char *schema_template, const char *id, Error *error) MUST_CHECK;
+
+/* The id that this template gives for a schema name, malloc'ed; NULL when the schema does not fit the
+ * template. Only templates with exactly one "{id}" can be inverted. */
+char *tenant_id_from_schema(const char *schema_template, const char *schema);
+
+/* "name" with inner quotes doubled, malloc'ed; NULL when memory ran out. */
+char *quote_identifier(const char *name);
+
+bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error) MUST_CHECK;
+
+/* Applies the template to every tenant and refuses different ids of one database that share a schema. */
+bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *error) MUST_CHECK;
+
+/* Drops later duplicates of (database, id) and returns how many; for discovered lists only. */
+size_t tenant_list_unique(TenantList *list);
+
+/* Reads a list file ("id" or "db<TAB>id" per line; blank lines and lines starting with # skipped; "-" =
+ * stdin). */
+bool tenant_list_read_file(TenantList *list, const char *path, Error *error) MUST_CHECK;
+
+/* Runs argv[0..] (NULL-terminated) without a shell and reads its stdout as a list file; a non-zero exit is an
+ * error. */
+bool tenant_list_read_command(TenantList *list, char *const argv[], Error *error) MUST_CHECK;
+
+/* Splits "a,b,db/c" at commas. Every part is an id (or db/id when `databases` holds that db). Keeps
+ * duplicates. */
+bool tenant_list_parse(TenantList *list, const char *text, const TextList *databases,
+                       Error *error) MUST_CHECK;
+
+/* Removes the tenants that are in `excluded` (an entry with database "" matches any database). */
+void tenant_list_exclude(TenantList *list, const TenantList *excluded);
+void tenant_list_truncate(TenantList *list, size_t limit);
+void tenant_list_clear(TenantList *list);

@@ -1,0 +1,76 @@
+/* Link: one ZeroMQ socket and its trust class. The only place that knows ZeroMQ.
+ *
+ * A link that binds is a ROUTER with many peers, one that connects is a DEALER with one. Both carry the same
+ * frames, so either side of the protocol may bind. Trust classes: inproc (same WireContext), ipc (the
+ * socket's folder must be owned by us and closed to others), loopback TCP only with `plain`. TCP beyond
+ * loopback is refused until links have keys. A link belongs to one thread. Sending never blocks.
+ */
+#pragma once
+#include "common/error.h"
+#include "proto/session.h"
+
+typedef struct WireContext WireContext;
+typedef struct Link Link;
+
+WireContext *wire_context_new(Error *error) MUST_CHECK;
+/* All links must be closed. */
+void wire_context_free(WireContext *context);
+
+typedef struct LinkOptions {
+    const char *endpoint; /* inproc://NAME, ipc://PATH, tcp://HOST:PORT (PORT * when binding = any) */
+    bool bind;
+    bool plain;
+    int64_t reconnect_ms, reconnect_max_ms;
+    int64_t heartbeat_ms; /* ZMTP's own; 0 = off */
+} LinkOptions;
+
+/* Checks an endpoint without opening it: syntax, trust class, and the reason for a refusal as ERROR_CONFIG.
+ */
+bool link_endpoint_check(const char *endpoint, bool plain, bool bind, Error *error) MUST_CHECK;
+
+Link *link_open(WireContext *context, const LinkOptions *options, Error *error) MUST_CHECK;
+
+/* linger_ms: how long what was sent may still take to leave. */
+void link_close(Link *link, int64_t linger_ms);
+
+/* The endpoint as bound, with the real port. */
+const char *link_endpoint(const Link *link);
+
+/* Who a frame came from or goes to. A connected link has one peer, the zero PeerId. */
+typedef struct PeerId {
+    uint8_t length;
+    uint8_t bytes[15];
+} PeerId;
+
+typedef enum LinkStatus {
+    LINK_OK,
+    LINK_AGAIN,       /* nothing to receive, or the peer's queue is full: try after the next poll */
+    LINK_UNREACHABLE, /* that peer is gone */
+    LINK_DROPPED,     /* a malformed frame was dropped and counted */
+    LINK_FAILED,      /* Error says why */
+} LinkStatus;
+
+LinkStatus link_send(Link *link, const PeerId *peer, const OutgoingFrame *frame, Error *error) MUST_CHECK;
+
+/* A received frame; body is malloc'ed and belongs to the caller. */
+typedef struct IncomingFrame {
+    PeerId peer;
+    FrameHeader header;
+    void *body;
+    size_t body_length;
+} IncomingFrame;
+
+LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error) MUST_CHECK;
+uint64_t link_dropped(const Link *link);
+
+/* A DEALER that hears nothing for long forgets its queue: closes and connects again. */
+bool link_reopen(Link *link, Error *error) MUST_CHECK;
+
+typedef struct LinkPollItem {
+    Link *link; /* or NULL, then fd */
+    int fd;
+    bool readable; /* set by link_poll() */
+} LinkPollItem;
+
+/* Waits for any item to become readable, at most timeout_ms (-1 = no limit). EINTR counts as a time-out. */
+bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error) MUST_CHECK;

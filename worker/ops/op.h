@@ -1,0 +1,42 @@
+/* Operation code: what a worker runs for one job, behind one small interface.
+ *
+ * A function gets the tenants of its job (exactly one unless the operation's shape is OPERATION_SET), fills
+ * one result record (of the operation's result type, zeroed by the caller) and one outcome for each, and
+ * never fails as a whole: what goes wrong is in the results. It runs in a slot's thread, takes connections
+ * from the context's reservoir and returns them. It looks at *cancelled between steps; statements in flight
+ * are cancelled by the executor.
+ */
+#pragma once
+#include "common/migration.h"
+#include "common/operation.h"
+#include "worker/pg/reservoir.h"
+#include <stdatomic.h>
+
+typedef struct OpTenant {
+    const char *id;
+    const char *schema;
+    int64_t attempt; /* 1-based */
+    bool recovering; /* an earlier attempt started and its worker was lost */
+} OpTenant;
+
+typedef struct OpContext {
+    const RunOptions *options;
+    const Bundle *bundle; /* NULL when the operation needs none */
+    Reservoir *reservoir;
+    const char *database;         /* configured name */
+    const char *application_name; /* "pgconvoy/<run>/<slot>" */
+    const Clock *clock;
+    atomic_bool *cancelled;
+
+    /* Called in the slot's thread after each migration that committed; may be NULL. Display only. */
+    void (*on_migration)(void *observer, const OpTenant *tenant, const char *migration, int64_t duration_ms);
+    void *observer;
+} OpContext;
+
+typedef void OpFunction(const OpContext *context, const OpTenant *tenants, size_t count, void *ret_results,
+                        Outcome *ret_outcomes);
+
+OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied;
+
+/* The function of each operation, by OperationId. */
+OpFunction *op_function(OperationId id);
