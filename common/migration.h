@@ -47,4 +47,7 @@ const char *migration_text(const Migration *migration, size_t *ret_length);
 /* Orders by leading digits as big integers (none = 0), then by the bytes of the name. */
 int migration_name_compare(const char *a, const char *b);
 
+/* The first half of that order alone: 0 for names that tie on their number. */
+int migration_number_compare(const char *a, const char *b);
+
 void bundle_clear(Bundle *bundle);
