@@ -127,10 +127,10 @@ static void write_text(LogLevel level, const char *context, const char *message,
     write_out(buffer_text(&entry), entry.length);
 }
 
-/* Adds key: text unless text is NULL; a key that is there already stays as it is. */
+/* Sets key to text unless text is NULL. */
 static void set_text(json_t *object, const char *key, const char *text)
 {
-    if (text == NULL || json_object_get(object, key) != NULL)
+    if (text == NULL)
         return;
     char *repaired = utf8_repair(text);
     if (repaired != NULL)
@@ -144,7 +144,8 @@ static void set_number(json_t *object, const char *key, int64_t number)
         json_object_set_new(object, key, json_integer(number));
 }
 
-/* "run=ab12 worker=w3" becomes two members; words without a value stay together as "context". */
+/* "run=ab12 worker=w3" becomes two members; words without a value stay together as "context". What is there
+ * already stays, and what comes later, such as the message, wins. */
 static void set_context(json_t *object, const char *context)
 {
     char *words = strdup(context);
@@ -154,7 +155,8 @@ static void set_context(json_t *object, const char *context)
         char *value = strchr(word, '=');
         if (value != NULL && value != word) {
             *value = '\0';
-            set_text(object, word, value + 1);
+            if (json_object_get(object, word) == NULL)
+                set_text(object, word, value + 1);
         } else if (word[0] != '\0') {
             buffer_appendf(&others, "%s%s", others.length > 0 ? " " : "", word);
         }
