@@ -52,7 +52,7 @@ bool seat_has_farewell(const Seat *seat)
  * PgBouncer this is safe, too: the name is one of the settings that it carries along with its client. */
 bool seat_renew(Seat *seat, const char *application_name)
 {
-    if (!connection_is_reusable(seat->connection) || seat_has_farewell(seat))
+    if (seat_has_farewell(seat) || !connection_is_reusable(seat->connection)) /* the latter reads it away */
         return false;
     if (seat_has_name(seat, application_name))
         return true;
