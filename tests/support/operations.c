@@ -99,7 +99,7 @@ BenchResult bench_run(Bench *bench, OpFunction *operation, Reservoir *reservoir,
                          .application_name = "pgconvoy/test/0",
                          .clock = &SYSTEM_CLOCK,
                          .cancelled = &bench->cancelled};
-    OpTenant tenant = {.id = "t", .schema = schema, .attempt = 1};
+    OpTenant tenant = {.id = "t", .schema = schema, .attempt = 1, .recovering = bench->recovering};
     BenchResult ended = {0};
     operation(&context, &tenant, 1, &ended.result, &ended.outcome);
     return ended;

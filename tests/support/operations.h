@@ -13,6 +13,7 @@ typedef struct Bench {
     Reservoir *direct, *pooled;
     atomic_bool cancelled;
     RunOptions options; /* texts are not owned */
+    bool recovering;    /* of the tenant's attempt */
 } Bench;
 
 Bench *bench_start(const char *extra_settings);
