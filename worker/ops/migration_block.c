@@ -188,7 +188,8 @@ static void append_unit(Builder *builder, BlockUnit *unit)
 }
 
 /* Afterwards whatever the text did to role and search_path is undone: the row is written by whom we are, and
- * deferred constraints have spoken while the text's own role was in effect. */
+ * deferred constraints have spoken while the text's own role was in effect. The role needs a line of its own
+ * because servers from before the fix of CVE-2024-10978 keep it when the session's user changes. */
 static bool append_script(Builder *builder, Error *error)
 {
     const MigrationScript *script = builder->request->script;
