@@ -1,9 +1,12 @@
 /* Messages: every body on the wire, as a record; one table row per type.
  *
- * Durations only, never wall-clock instants; no secret and, outside BUNDLE, no SQL ever travels.
+ * Durations only, never wall-clock instants; no secret ever travels, and no SQL outside BUNDLE but the
+ * discovery query. Who sends what and when: proto/README.md.
  */
 #pragma once
+#include "common/buffer.h"
 #include "common/record.h"
+#include "proto/frame.h"
 #include <stdint.h>
 
 typedef enum MessageType {
@@ -26,13 +29,35 @@ typedef enum MessageType {
     MESSAGE_TYPE_COUNT,
 } MessageType;
 
+typedef enum MessageClass {
+    MESSAGE_GREETING,   /* outside any session: message_greeting(), message_unpack() */
+    MESSAGE_UNRELIABLE, /* within a session, may get lost, never resent */
+    MESSAGE_RELIABLE,   /* numbered, acknowledged, resent; delivered once and in order within a session */
+} MessageClass;
+
 typedef struct MessageSpec {
     const char *name;
-    bool reliable; /* numbered, acknowledged, resent; delivered once and in order within a session */
+    MessageClass class;
     const RecordType *body;
 } MessageSpec;
 
 const MessageSpec *message_spec(uint8_t type); /* NULL for an unknown type */
+
+/* A decoded message: `record` is a struct of message_spec(type)->body, released by message_clear(). */
+typedef struct Message {
+    MessageType type;
+    void *record;
+} Message;
+
+/* ERROR_PROTOCOL for an unknown type and for a body that is not a record of the type. */
+bool message_unpack(uint8_t type, const void *body, size_t length, Message *ret_message,
+                    Error *error) MUST_CHECK;
+void message_clear(Message *message);
+
+/* Makes the frame of a MESSAGE_GREETING type; record NULL = every field at rest. *ret_frame points into
+ * *body, which the caller keeps until the frame is sent. */
+bool message_greeting(MessageType type, const uint8_t session_id[SESSION_ID_SIZE], const void *record,
+                      Buffer *body, OutgoingFrame *ret_frame, Error *error) MUST_CHECK;
 
 typedef struct HelloDatabase {
     char *name;
@@ -41,9 +66,10 @@ typedef struct HelloDatabase {
 
 typedef struct HelloMessage {
     int64_t proto_min, proto_max;
-    char *worker;  /* uuid of this process, hex */
-    char *name;    /* "host/pid", for people */
-    char *version; /* of the product */
+    char *worker;        /* uuid of this process, hex */
+    int64_t incarnation; /* counts this process's sessions; a HELLO with a lower one came late: ignore it */
+    char *name;          /* "host/pid", for people */
+    char *version;       /* of the product */
     int64_t slots;
     RecordList databases; /* HelloDatabase */
     bool tenant_hooks;
@@ -51,8 +77,9 @@ typedef struct HelloMessage {
 } HelloMessage;
 
 typedef struct WelcomeMessage {
-    int64_t proto;
+    int64_t proto;     /* the major version that both sides speak from now on */
     char *coordinator; /* for people */
+    char *run;         /* id of the run, hex: for logs and application_name */
     int64_t heartbeat_ms, suspect_ms, dead_ms;
 } WelcomeMessage;
 

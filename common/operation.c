@@ -1,0 +1,53 @@
+#include "common/operation.h"
+#include <string.h>
+
+static const Operation OPERATIONS[OPERATION_COUNT] = {
+    [OPERATION_NULL] = {"null",         OPERATION_TENANT,   false, false, 50,  &TENANT_MIGRATION_RESULT},
+    [OPERATION_DISCOVER] = {"discover",     OPERATION_DATABASE, false, false, 1,   &DISCOVER_RESULT        },
+    [OPERATION_PARSE] = {"parse",        OPERATION_DATABASE, false, true,  1,   &PARSE_RESULT           },
+    [OPERATION_STATUS] = {"status",       OPERATION_SET,      false, true,  100, &TENANT_MIGRATION_STATUS},
+    [OPERATION_MIGRATE] = {"migrate",      OPERATION_TENANT,   true,  true,  50,  &TENANT_MIGRATION_RESULT},
+    [OPERATION_MARK_APPLIED] = {"mark-applied", OPERATION_TENANT,   true,  true,  50,  &TENANT_MIGRATION_RESULT},
+};
+
+const Operation *operation_get(OperationId id)
+{
+    return &OPERATIONS[(unsigned)id < OPERATION_COUNT ? id : OPERATION_NULL];
+}
+
+bool operation_from_name(const char *name, OperationId *ret_id)
+{
+    for (size_t i = 0; i < OPERATION_COUNT; i++) {
+        if (strcmp(OPERATIONS[i].name, name) == 0) {
+            *ret_id = (OperationId)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define OPTION(name, kind, member)                                         \
+    {                                                                      \
+        (name), (kind), FIELD_OPTIONAL, offsetof(RunOptions, member), NULL \
+    }
+
+static const RecordField RUN_OPTION_FIELDS[] = {
+    OPTION("migrationsTable", FIELD_TEXT, migrations_table),
+    OPTION("format", FIELD_TEXT, format),
+    OPTION("defaultFormat", FIELD_TEXT, default_format),
+    OPTION("lockTimeoutMs", FIELD_INT, lock_timeout_ms),
+    OPTION("lockAttempts", FIELD_INT, lock_attempts),
+    OPTION("lockWaitMs", FIELD_INT, lock_wait_ms),
+    OPTION("statementTimeoutMs", FIELD_INT, statement_timeout_ms),
+    OPTION("retryMaxAttempts", FIELD_INT, retry_max_attempts),
+    OPTION("retryInitialDelayMs", FIELD_INT, retry_initial_delay_ms),
+    OPTION("retryMaxDelayMs", FIELD_INT, retry_max_delay_ms),
+    OPTION("connectTimeoutMs", FIELD_INT, connect_timeout_ms),
+    OPTION("setLockTimeoutMs", FIELD_INT, set_lock_timeout_ms),
+    OPTION("strict", FIELD_BOOL, strict),
+    OPTION("dryRun", FIELD_BOOL, dry_run),
+    OPTION("discoverQuery", FIELD_TEXT, discover_query),
+    OPTION("schemaTemplate", FIELD_TEXT, schema_template),
+};
+
+const RecordType RUN_OPTIONS = RECORD_TYPE("RunOptions", RunOptions, RUN_OPTION_FIELDS);
