@@ -52,7 +52,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_MIGRATIONS_DEFAULT_FORMAT] = {.path = "migrations.default_format",
                                 CHOICE(NEW_FORMATS),
                                 .default_value = "name",
-                                .doc = "format of a tracking table that has to be created"                                                                                                                                                                                                               },
+                                .doc = "format of a tracking table that has to be created: name, hash or drizzle-kit"                                                                                                                                                                                                               },
 
     [SETTING_RUN_CONCURRENCY] = {.path = "run.concurrency",
                                 INTEGER(1,                                            10000,                                                                                                                                         "tenants"),
@@ -227,7 +227,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_LOG_LEVEL] = {.path = "log.level",
                                 CHOICE(LOG_LEVELS),
                                 .default_value = "info",
-                                .doc = "least important entries to write"                                                                                                                                                                                                   },
+                                .doc = "least important entries to write: error, warning, info or debug"                                                                                                                                                                                                   },
     [SETTING_LOG_FORMAT] = {.path = "log.format",
                                 CHOICE(LOG_FORMATS),
                                 .default_value = "text",
