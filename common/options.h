@@ -36,13 +36,18 @@ typedef struct OptionGroup {
     size_t count;
 } OptionGroup;
 
+typedef struct ExitCode {
+    int code;
+    const char *doc; /* NULL = what the code means everywhere */
+} ExitCode;
+
 /* What --help tells beside the options; all texts end without newline. */
 typedef struct HelpPage {
-    const char *program; /* "pgconvoy migrate" */
-    const char *summary; /* one line: what it is for */
-    const char *usage;   /* what follows the program */
-    const char *example; /* one realistic call */
-    const int *exits;    /* exit codes, ended by -1 */
+    const char *program;   /* "pgconvoy migrate" */
+    const char *summary;   /* one line: what it is for */
+    const char *usage;     /* what follows the program */
+    const char *example;   /* one realistic call */
+    const ExitCode *exits; /* ended by code -1 */
 } HelpPage;
 
 typedef struct OptionValues {

@@ -19,6 +19,7 @@ static const char *const ERROR_POLICIES[] = {"", "continue", "abort", NULL};
 static const char *const LOG_LEVELS[] = {"error", "warning", "info", "debug", NULL};
 static const char *const LOG_FORMATS[] = {"text", "json", NULL};
 
+/* Aligning columns would push these rows off the page. clang-format off */
 static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_TENANTS_SCHEMA] = {.path = "tenants.schema",
                                 TEXT,                                                                   .default_value = "tenant_{id}",
@@ -48,8 +49,9 @@ static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_MIGRATIONS_FORMAT] = {.path = "migrations.format",
                                 CHOICE(FORMATS),
                                 .default_value = "auto",
-                                .doc = "format of the tracking table"                                                                                                                                                                                                   },
-    [SETTING_MIGRATIONS_DEFAULT_FORMAT] = {.path = "migrations.default_format",
+                                .doc = "format of the tracking table: auto, name, hash or drizzle-kit"                                                                                                                                                                                                   },
+    [SETTING_MIGRATIONS_DEFAULT_FORMAT] =
+        {.path = "migrations.default_format",
                                 CHOICE(NEW_FORMATS),
                                 .default_value = "name",
                                 .doc = "format of a tracking table that has to be created: name, hash or drizzle-kit"                                                                                                                                                                                                               },
@@ -233,6 +235,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
                                 .default_value = "text",
                                 .doc = "form of log entries"                                                                                                                                                                                  },
 };
+/* clang-format on */
 
 const Setting *setting_get(SettingId id)
 {

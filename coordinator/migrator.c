@@ -294,9 +294,10 @@ static int64_t max_failures(const Config *config, size_t count)
     if (text[0] == '\0')
         return -1;
     int64_t number = strtoll(text, NULL, 10);
-    if (strchr(text, '%') != NULL)
-        return (int64_t)count * number / 100;
-    return number > 0 ? number : -1;
+    if (number == 0)
+        return -1;
+    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
+    return strchr(text, '%') != NULL ? (int64_t)count * number / 100 : number - 1;
 }
 
 /* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */

@@ -23,7 +23,12 @@ static const Option WORK_OPTIONS[] = {
 
 CliArguments *worker_options_parse(int argc, char *const argv[], Error *error)
 {
-    static const int EXITS[] = {EXIT_DONE, EXIT_FAILED, EXIT_USAGE, -1};
+    static const ExitCode EXITS[] = {
+        {EXIT_DONE,   "stopped as asked"   },
+        {EXIT_FAILED, "stopped by an error"},
+        {EXIT_USAGE,  NULL                 },
+        {-1,          NULL                 }
+    };
     static const HelpPage PAGE = {
         .program = "pgconvoy-worker",
         .summary = "Does the database work that coordinators hand out, until it is told to stop.",
