@@ -226,6 +226,22 @@ static void no_descriptor_or_child_is_left(void **state)
     tenant_list_clear(&list);
 }
 
+static void a_command_inherits_no_descriptor_of_ours(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    TenantList list = {0};
+    int expected = 4; /* the standard three and what ls reads */
+    for (int fd = 3; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        expected += flags >= 0 && (flags & FD_CLOEXEC) == 0;
+    }
+    assert_true(run(&list, &error, "ls /proc/self/fd | wc -l"));
+    assert_int_equal(list.count, 1);
+    assert_int_equal(atoi(list.items[0].id), expected);
+    tenant_list_clear(&list);
+}
+
 static void assert_parts(const char *text, const char *expected)
 {
     ERROR_CLEANUP Error error = {0};
@@ -281,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_command_that_is_missing_is_named),
         cmocka_unit_test(a_command_starts_with_a_clean_signal_state),
         cmocka_unit_test(no_descriptor_or_child_is_left),
+        cmocka_unit_test(a_command_inherits_no_descriptor_of_ours),
         cmocka_unit_test(parts_between_commas_are_tenants),
         cmocka_unit_test(empty_parts_are_refused),
     };
