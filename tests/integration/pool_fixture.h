@@ -207,3 +207,33 @@ static inline int begin_test(void **state)
     forget_all();
     return 0;
 }
+
+/* One thread of a test. */
+typedef struct Actor {
+    PoolManager *manager;
+    pthread_t thread;
+    int number, rounds;
+    const char *tenant_id;
+    bool validated;
+    pthread_barrier_t *barrier;
+    atomic_bool *stop;
+    TenantPool *pool; /* what it got, with its reference */
+    Error error;
+    int failures;
+} Actor;
+
+static inline void start_actor(Actor *actor, void *(*run)(void *))
+{
+    assert_int_equal(pthread_create(&actor->thread, NULL, run, actor), 0);
+}
+
+static inline void *get_first(void *argument)
+{
+    Actor *actor = argument;
+    if (actor->barrier != NULL)
+        pthread_barrier_wait(actor->barrier);
+    actor->pool = actor->validated
+                      ? pool_manager_get_validated(actor->manager, NULL, actor->tenant_id, &actor->error)
+                      : pool_manager_get(actor->manager, NULL, actor->tenant_id, &actor->error);
+    return NULL;
+}
