@@ -8,9 +8,14 @@
  *
  * A lease is (tenant, attempt) held by one worker. Reassigning always raises the attempt, so a late result of
  * an old attempt is recognised: it can still turn a tenant into succeeded (states merge upwards), it never
- * counts twice.
+ * counts twice. A failure of an older attempt does not end a tenant that is being tried again.
  *
- * Totals are computed from the tenant table, never incremented. Not thread-safe. About 48 bytes a tenant.
+ * Only a worker's live lease fills its slots and the database's budget; a tenant that a late result made
+ * terminal keeps that capacity, but not its batch and not the run, until its last lease ends.
+ *
+ * Totals are computed from the tenant table, never incremented. Not thread-safe. 56 bytes a tenant; an event
+ * costs the same however many tenants there are, an action at most workers times databases, an abort and
+ * engine_totals() look at every tenant.
  */
 #pragma once
 #include "common/error.h"
@@ -19,6 +24,7 @@
 #include <stdint.h>
 
 #define ENGINE_NONE UINT32_MAX
+#define ENGINE_MAX_SLOTS 4096 /* of one worker; it comes from a peer and sizes tables */
 
 typedef struct Engine Engine;
 
@@ -29,16 +35,20 @@ typedef enum EngineSchedule {
 
 typedef struct EngineTenant {
     uint32_t database; /* index into the budgets */
-    uint32_t
-        predecessor; /* must be terminal before this one starts (same tenant listed twice), or ENGINE_NONE */
+    /* The same tenant listed before, in the same database: terminal before this one starts; or ENGINE_NONE.
+     */
+    uint32_t predecessor;
 } EngineTenant;
 
 typedef struct EngineSpec {
     const EngineTenant *tenants; /* copied */
     size_t tenant_count;
-    const int64_t *budgets; /* most connections per database, all workers together; copied */
+    const int64_t *budgets; /* most connections per database, all workers together, from 1; copied */
     size_t database_count;
-    int64_t concurrency; /* most tenants in flight; 0 = the sum of all workers' slots */
+    /* Most tenants (set jobs: jobs) in flight. 0 = the sum of all workers' slots: a batch is then as large as
+     * the slots and budgets of the moment it opens, and a rolling run gives every worker up to twice its
+     * slots, so that none idles between messages. */
+    int64_t concurrency;
     EngineSchedule schedule;
     int64_t tenants_per_job; /* 1 for most writes; a set job occupies one slot whatever it carries */
     bool set_jobs;           /* one slot and one connection per job instead of per tenant */
@@ -120,3 +130,6 @@ TenantState engine_tenant_state(const Engine *engine, uint32_t tenant);
 Outcome engine_tenant_outcome(const Engine *engine, uint32_t tenant);
 uint32_t engine_tenant_attempts(const Engine *engine, uint32_t tenant);
 EngineAbort engine_abort_reason(const Engine *engine);
+
+/* Pending tenants of databases that no live worker reaches and none is working on. */
+size_t engine_unreachable(const Engine *engine);

@@ -2,6 +2,20 @@
 #include "tests/support/test.h"
 #include <stdio.h>
 
+/* Under the sanitizers, too, an allocation that is too large returns NULL instead of ending the program. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 typedef struct Leaf {
     char *name;
     bool flag;

@@ -1,6 +1,20 @@
 #include "common/tenant_index.h"
 #include "tests/support/test.h"
 
+/* Under the sanitizers, too, an allocation that is too large returns NULL instead of ending the program. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static void pairs_are_found_by_their_text(void **state)
 {
     (void)state;

@@ -1,0 +1,155 @@
+#include "worker/ops/block_error.h"
+#include "worker/ops/sql_token.h"
+#include "worker/pg/connection.h"
+#include <string.h>
+
+/* A place in the script. */
+typedef struct Place {
+    const ScriptPiece *piece; /* NULL = not in the script */
+    bool exact;               /* `offset` is where the server pointed, else the start of the piece */
+    size_t offset;
+} Place;
+
+/* The byte at which character number `position` (1-based) of a text starts. */
+static size_t byte_of(const char *text, int64_t position)
+{
+    size_t at = 0;
+    while (text[at] != '\0' && position > 1) {
+        at++;
+        if ((text[at] & 0xC0) != 0x80)
+            position--;
+    }
+    return at;
+}
+
+static bool is_text_of(const MigrationScript *script, const ScriptPiece *piece, const char *query)
+{
+    return strncmp(query, script->text + piece->start, piece->length) == 0 &&
+           strcmp(query + piece->length, block_piece_suffix(script, piece)) == 0;
+}
+
+/* A run-time error names the statement by its text only. Of two that fit, the longer one is meant. */
+static const ScriptPiece *piece_in_context(const MigrationScript *script, const BlockUnit *unit,
+                                           const char *context)
+{
+    const ScriptPiece *found = NULL;
+    size_t length = strlen(context);
+    for (size_t i = 0; i < unit->piece_count; i++) {
+        const ScriptPiece *piece = &script->pieces.items[unit->first_piece + i];
+        bool longer = found == NULL || piece->length > found->length;
+        if (longer && memmem(context, length, script->text + piece->start, piece->length) != NULL)
+            found = piece;
+    }
+    return found;
+}
+
+static const BlockUnit *unit_at_line(const MigrationBlock *block, int64_t line)
+{
+    for (size_t i = 0; i < block->unit_count; i++)
+        if (block->units[i].line == line)
+            return &block->units[i];
+    return NULL;
+}
+
+/* Errors in the text that EXECUTE parsed have a position in it, unless it lies inside a function's body. */
+static Place place_in_unit(const PGresult *failure, const MigrationScript *script, const BlockUnit *unit)
+{
+    const char *query = result_internal_query(failure), *context = result_context(failure);
+    int64_t position = result_internal_position(failure);
+    for (size_t i = 0; query != NULL && i < unit->piece_count; i++) {
+        const ScriptPiece *piece = &script->pieces.items[unit->first_piece + i];
+        if (!is_text_of(script, piece, query))
+            continue;
+        size_t offset = position > 0 ? byte_of(query, position) : 0;
+        bool exact = position > 0 && offset <= piece->length;
+        return (Place){
+            .piece = piece, .exact = exact, .offset = exact ? piece->start + offset : piece->start};
+    }
+    const ScriptPiece *piece = unit->piece_count == 1 ? &script->pieces.items[unit->first_piece]
+                                                      : piece_in_context(script, unit, context);
+    if (piece == NULL || piece->several)
+        return (Place){.piece = piece};
+    return (Place){.piece = piece, .offset = piece->start};
+}
+
+/* The body of a new function is found by the server in the message itself. */
+static bool place_in_message(const PGresult *failure, const MigrationBlock *block,
+                             const MigrationScript *script, Place *ret_place)
+{
+    int64_t position = result_position(failure);
+    if (position <= 0)
+        return false;
+    size_t at = byte_of(block->sql, position);
+    for (size_t i = 0; i < script->pieces.count; i++) {
+        const ScriptPiece *piece = &script->pieces.items[i];
+        size_t start = block->piece_offsets[i];
+        if (at < start || at >= start + piece->length)
+            continue;
+        *ret_place = (Place){.piece = piece, .exact = true, .offset = piece->start + at - start};
+        return true;
+    }
+    return false;
+}
+
+static const struct {
+    const char *sqlstate;
+    const char *word; /* the first of the failing statement; NULL = any, "" = controls transactions */
+    const char *hint;
+} HINTS[] = {
+    {"0A000", "",
+     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+    {"2D000", NULL,
+     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                           },
+    {"25001", NULL,
+     "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
+     "not available yet; run it by hand and record the migration with --mark-applied"                     },
+    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"},
+};
+
+static bool begins_with(const MigrationScript *script, const ScriptPiece *piece, const char *word)
+{
+    size_t end = piece->start + piece->length;
+    return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
+}
+
+static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)
+{
+    for (size_t i = 0; i < sizeof HINTS / sizeof HINTS[0]; i++) {
+        const char *word = HINTS[i].word;
+        if (strcmp(HINTS[i].sqlstate, sqlstate) != 0)
+            continue;
+        if (word == NULL || (word[0] == '\0' ? piece->transaction : begins_with(script, piece, word)))
+            return HINTS[i].hint;
+    }
+    return NULL;
+}
+
+void block_error_explain(Error *error, const PGresult *failure, size_t results, const MigrationBlock *block,
+                         const MigrationScript *script)
+{
+    int64_t block_line = result_block_line(failure);
+    error->line = error->column = 0;
+    if (script == NULL)
+        return;
+    size_t first_setting = block_do_index(block) - block->settings;
+    if (results >= first_setting && results < block_do_index(block)) {
+        error->line = migration_script_line(script, script->settings.items[results - first_setting].start);
+        return;
+    }
+    const BlockUnit *unit = unit_at_line(block, block_line);
+    if (results != block_do_index(block) || unit == NULL)
+        return;
+    Place place;
+    if (!place_in_message(failure, block, script, &place))
+        place = place_in_unit(failure, script, unit);
+    if (place.piece == NULL)
+        return;
+    if (place.exact)
+        error->column = migration_script_column(script, place.offset);
+    if (place.exact || !place.piece->several)
+        error->line = migration_script_line(script, place.offset);
+    const char *hint = error->hint == NULL ? hint_for(error->sqlstate, script, place.piece) : NULL;
+    if (hint != NULL)
+        error_set_hint(error, "%s", hint);
+}
