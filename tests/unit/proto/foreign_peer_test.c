@@ -48,28 +48,39 @@ static void foreign_send(zsock_t *socket, uint8_t type, uint8_t flags, uint64_t 
     assert_int_equal(zframe_send(&second, socket, 0), 0);
 }
 
-/* Receives one message of exactly two frames; *ret_body is to be destroyed. */
-static void foreign_receive(zsock_t *socket, unsigned char ret_header[HEADER_SIZE],
-                            msgpack_unpacked *ret_body)
+typedef struct ForeignMessage {
+    unsigned char header[HEADER_SIZE];
+    zframe_t *frame; /* the unpacked body points into it */
+    msgpack_unpacked body;
+} ForeignMessage;
+
+/* Receives one message of exactly two frames. */
+static ForeignMessage foreign_receive(zsock_t *socket)
 {
+    ForeignMessage message;
     zframe_t *header = zframe_recv(socket);
     assert_non_null(header);
     assert_int_equal(zframe_size(header), HEADER_SIZE);
     assert_true(zframe_more(header));
-    zframe_t *body = zframe_recv(socket);
-    assert_non_null(body);
-    assert_false(zframe_more(body));
-    memcpy(ret_header, zframe_data(header), HEADER_SIZE);
-    assert_memory_equal(ret_header, "PGCV\1", 5);
-    assert_memory_equal(ret_header + 8, SESSION_ID, 16);
-    size_t offset = 0;
-    msgpack_unpacked_init(ret_body);
-    assert_int_equal(
-        msgpack_unpack_next(ret_body, (const char *)zframe_data(body), zframe_size(body), &offset),
-        MSGPACK_UNPACK_SUCCESS);
-    assert_int_equal(offset, zframe_size(body));
+    message.frame = zframe_recv(socket);
+    assert_non_null(message.frame);
+    assert_false(zframe_more(message.frame));
+    memcpy(message.header, zframe_data(header), HEADER_SIZE);
     zframe_destroy(&header);
-    zframe_destroy(&body);
+    assert_memory_equal(message.header, "PGCV\1", 5);
+    assert_memory_equal(message.header + 8, SESSION_ID, 16);
+    const char *bytes = (const char *)zframe_data(message.frame);
+    size_t size = zframe_size(message.frame), offset = 0;
+    msgpack_unpacked_init(&message.body);
+    assert_int_equal(msgpack_unpack_next(&message.body, bytes, size, &offset), MSGPACK_UNPACK_SUCCESS);
+    assert_int_equal(offset, size);
+    return message;
+}
+
+static void foreign_clear(ForeignMessage *message)
+{
+    msgpack_unpacked_destroy(&message->body);
+    zframe_destroy(&message->frame);
 }
 
 static const msgpack_object *find_key(const msgpack_object *map, const char *key)
@@ -227,13 +238,11 @@ static void a_foreign_worker_greets_works_and_acknowledges(void **state)
     zsock_t *worker = connect_worker(coordinator);
     foreign_hello(worker);
     welcome(coordinator);
-    unsigned char header[HEADER_SIZE];
-    msgpack_unpacked body;
-    foreign_receive(worker, header, &body);
-    assert_int_equal(header[6], MESSAGE_WELCOME);
-    assert_int_equal(find_key(&body.data, "heartbeat_ms")->via.u64, 2000);
-    assert_null(find_key(&body.data, "run"));
-    msgpack_unpacked_destroy(&body);
+    ForeignMessage message = foreign_receive(worker);
+    assert_int_equal(message.header[6], MESSAGE_WELCOME);
+    assert_int_equal(find_key(&message.body.data, "heartbeat_ms")->via.u64, 2000);
+    assert_null(find_key(&message.body.data, "run"));
+    foreign_clear(&message);
 
     char operation[] = "migrate";
     JobTenant tenant = {.index = 12, .attempt = 2, .recovering = true};
@@ -243,17 +252,17 @@ static void a_foreign_worker_greets_works_and_acknowledges(void **state)
     uint64_t seq;
     assert_true(session_send(coordinator->session, MESSAGE_JOB, &job, &seq, &error));
     send_all(coordinator);
-    foreign_receive(worker, header, &body);
-    assert_int_equal(header[6], MESSAGE_JOB);
-    assert_int_equal(header[7], 1);
-    assert_int_equal(get_u64(header + 24), 1);
-    assert_int_equal(get_u64(header + 32), 0);
-    assert_int_equal(get_u64(header + 40), 256);
-    const msgpack_object *tenants = find_key(&body.data, "tenants");
+    message = foreign_receive(worker);
+    assert_int_equal(message.header[6], MESSAGE_JOB);
+    assert_int_equal(message.header[7], 1);
+    assert_int_equal(get_u64(message.header + 24), 1);
+    assert_int_equal(get_u64(message.header + 32), 0);
+    assert_int_equal(get_u64(message.header + 40), 256);
+    const msgpack_object *tenants = find_key(&message.body.data, "tenants");
     assert_int_equal(tenants->via.array.size, 1);
     assert_int_equal(find_key(&tenants->via.array.ptr[0], "index")->via.u64, 12);
     assert_true(find_key(&tenants->via.array.ptr[0], "recovering")->via.boolean);
-    msgpack_unpacked_destroy(&body);
+    foreign_clear(&message);
 
     foreign_start(worker, 1, 1);
     Message started = receive_message(coordinator);
@@ -264,11 +273,11 @@ static void a_foreign_worker_greets_works_and_acknowledges(void **state)
     assert_true(session_owes_ack(coordinator->session));
     assert_true(session_send(coordinator->session, MESSAGE_ACK, NULL, NULL, &error));
     send_all(coordinator);
-    foreign_receive(worker, header, &body);
-    assert_int_equal(header[6], MESSAGE_ACK);
-    assert_int_equal(get_u64(header + 32), 1);
-    assert_int_equal(get_u64(header + 40), 257);
-    msgpack_unpacked_destroy(&body);
+    message = foreign_receive(worker);
+    assert_int_equal(message.header[6], MESSAGE_ACK);
+    assert_int_equal(get_u64(message.header + 32), 1);
+    assert_int_equal(get_u64(message.header + 40), 257);
+    foreign_clear(&message);
     zsock_destroy(&worker);
 }
 
