@@ -29,10 +29,10 @@ typedef struct MigratorRun {
     Error *error;   /* what a callback could not return */
 } MigratorRun;
 
-static void say_step(MigratorRun *run, RunStep step)
+static void say_step(const MigratorRun *run, RunStep step, size_t tenants)
 {
     if (run->request->on_step != NULL)
-        run->request->on_step(run->request->host, step, run->report->count);
+        run->request->on_step(run->request->host, step, tenants);
 }
 
 /* Dispatcher's glance at the outside world: the operator's wish, then the deadline. */
@@ -393,6 +393,8 @@ static bool apply(MigratorRun *run, Error *error)
         .on_failed = tenant_failed,
     };
     PhaseOutcome outcome = {0};
+    if (count > 0)
+        say_step(run, STEP_APPLY, count);
     bool ok = run->report->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
     for (size_t i = 0; i < count; i++) {
         bool known = outcome.states != NULL;
@@ -421,16 +423,16 @@ static bool run_steps(MigratorRun *run, Error *error)
     RunReport *report = run->report;
     if (!load_bundle(run, error))
         return false;
-    say_step(run, STEP_GATHER);
+    say_step(run, STEP_GATHER, 0);
     if (!gather(run, error))
         return false;
     report->several_databases = dispatcher_databases(run->dispatcher)->count > 1;
-    say_step(run, STEP_DISCOVER);
+    say_step(run, STEP_DISCOVER, 0);
     if (!run_tenants_collect(request, run->dispatcher, &report->tenants, error) ||
         !run_table_new(report, error))
         return false;
     if (request->judge_files && report->count > 0) {
-        say_step(run, STEP_PARSE);
+        say_step(run, STEP_PARSE, 0);
         if (!judge_files(run, error))
             return false;
         if (report->refused_files.count > 0)
@@ -438,17 +440,16 @@ static bool run_steps(MigratorRun *run, Error *error)
                              "%zu migration files were refused by the server; nothing was applied",
                              report->refused_files.count);
     }
-    say_step(run, STEP_PLAN);
+    say_step(run, STEP_PLAN, report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
     if (request->action != RUN_STATUS && !finish_without_work(run, error))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
-        say_step(run, STEP_APPLY);
         if (!apply(run, error))
             return false;
     }
-    say_step(run, STEP_DONE);
+    say_step(run, STEP_DONE, 0);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* pgconvoy: the coordinator and command line. */
 #include "common/log.h"
 #include "coordinator/cli/command.h"
+#include "coordinator/report.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ int main(int argc, char **argv)
         fputs(text != NULL ? text : "error: out of memory\n", stderr);
         free(text);
         if (options_mention(argc, argv, "json"))
-            printf("{\"error\": \"usage\"}\n");
+            report_error_json(stdout, &error, &(RunReport){0});
         return error_class(error.code)->exit_code;
     }
     int code = EXIT_DONE;
