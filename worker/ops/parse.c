@@ -22,19 +22,27 @@ typedef struct Place {
     const char *line_start;
 } Place;
 
-/* Where character `position` (1-based) of text is; with bytes, the server counts those. */
+static bool continues_character(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Where `position` (1-based) of text is. The server counts characters, or bytes in an SQL_ASCII database. */
 static Place place_at(const char *text, size_t length, int64_t position, bool bytes)
 {
     Place place = {.line = 1, .column = 1, .line_start = text};
     const char *end = text + length;
-    int64_t at = 1;
-    for (const char *c = text; c < end && at < position; at++) {
-        bool newline = *c++ == '\n';
-        while (!bytes && c < end && ((unsigned char)*c & 0xc0) == 0x80)
-            c++;
-        place.column = newline ? 1 : place.column + 1;
-        place.line += newline ? 1 : 0;
-        place.line_start = newline ? c : place.line_start;
+    int64_t left = position - 1;
+    for (const char *c = text; c < end; c++) {
+        bool inside = continues_character(*c);
+        if (left <= 0 && !inside)
+            break;
+        left -= bytes || !inside;
+        if (*c == '\n') {
+            place = (Place){place.line + 1, 1, c + 1};
+        } else if (c + 1 == end || !continues_character(c[1])) {
+            place.column++;
+        }
     }
     return place;
 }
