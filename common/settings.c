@@ -233,7 +233,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_LOG_FORMAT] = {.path = "log.format",
                                 CHOICE(LOG_FORMATS),
                                 .default_value = "text",
-                                .doc = "form of log entries"                                                                                                                                                                                  },
+                                .doc = "form of log entries: text or json"                                                                                                                                                                                  },
 };
 /* clang-format on */
 
