@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
+enum {
+    HOSTED_CONCURRENCY = 10,
+    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
+    EQUAL_FAILURES = 20,
+};
 
 /* One run in progress. */
 typedef struct MigratorRun {
@@ -163,7 +167,6 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
     phase->tenants = tenants;
     phase->tenant_count = count;
     phase->options = &run->options;
-    phase->concurrency = run_concurrency(run->request);
     phase->on_progress = report_progress;
     phase->host = run;
     bool ok = dispatcher_run(run->dispatcher, phase, ret_outcome, error);
@@ -250,7 +253,13 @@ static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcom
 
 static bool plan(MigratorRun *run, Error *error)
 {
-    Phase phase = {.operation = OPERATION_STATUS, .max_failures = -1, .on_result = keep_status};
+    Phase phase = {
+        .operation = OPERATION_STATUS,
+        .concurrency = PLAN_CONCURRENCY,
+        .schedule = ENGINE_ROLLING,
+        .max_failures = -1,
+        .on_result = keep_status,
+    };
     PhaseOutcome outcome = {0};
     bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
     for (size_t i = 0; ok && i < run->report->count; i++)
@@ -294,9 +303,10 @@ static int64_t max_failures(const Config *config, size_t count)
     if (text[0] == '\0')
         return -1;
     int64_t number = strtoll(text, NULL, 10);
-    if (strchr(text, '%') != NULL)
-        return (int64_t)count * number / 100;
-    return number > 0 ? number : -1;
+    if (number == 0)
+        return -1;
+    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
+    return strchr(text, '%') != NULL ? (int64_t)count * number / 100 : number - 1;
 }
 
 /* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
@@ -373,6 +383,7 @@ static bool apply(MigratorRun *run, Error *error)
     Phase phase = {
         .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
         .predecessors = predecessors,
+        .concurrency = run_concurrency(run->request),
         .schedule =
             strcmp(config_text(config, SETTING_RUN_SCHEDULE), "rolling") == 0 ? ENGINE_ROLLING : ENGINE_BATCH,
         .lock_wait_ms = run->options.lock_wait_ms,

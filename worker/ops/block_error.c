@@ -62,7 +62,8 @@ static Place place_in_unit(const PGresult *failure, const MigrationScript *scrip
             continue;
         size_t offset = position > 0 ? byte_of(query, position) : 0;
         bool exact = position > 0 && offset <= piece->length;
-        return (Place){.piece = piece, .exact = exact, .offset = exact ? piece->start + offset : piece->start};
+        return (Place){
+            .piece = piece, .exact = exact, .offset = exact ? piece->start + offset : piece->start};
     }
     const ScriptPiece *piece = unit->piece_count == 1 ? &script->pieces.items[unit->first_piece]
                                                       : piece_in_context(script, unit, context);
@@ -95,13 +96,15 @@ static const struct {
     const char *word; /* the first of the failing statement; NULL = any, "" = controls transactions */
     const char *hint;
 } HINTS[] = {
-    {"0A000", "",     "a migration runs in one transaction of its own; take transaction commands out of the file"},
-    {"2D000", NULL,   "a migration runs in one transaction of its own; take transaction commands out of the file"},
-    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                                  },
+    {"0A000", "",
+     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+    {"2D000", NULL,
+     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                           },
     {"25001", NULL,
      "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
-     "not available yet; run it by hand and record the migration with --mark-applied"                             },
-    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"      },
+     "not available yet; run it by hand and record the migration with --mark-applied"                     },
+    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"},
 };
 
 static bool begins_with(const MigrationScript *script, const ScriptPiece *piece, const char *word)
@@ -131,8 +134,7 @@ void block_error_explain(Error *error, const PGresult *failure, size_t results, 
         return;
     size_t first_setting = block_do_index(block) - block->settings;
     if (results >= first_setting && results < block_do_index(block)) {
-        error->line =
-            migration_script_line(script, script->settings.items[results - first_setting].start);
+        error->line = migration_script_line(script, script->settings.items[results - first_setting].start);
         return;
     }
     const BlockUnit *unit = unit_at_line(block, block_line);

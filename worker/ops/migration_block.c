@@ -2,6 +2,7 @@
 #include "worker/pg/session.h"
 #include "worker/pg/sql.h"
 #include "worker/pg/tenant_lock.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const struct {
 typedef struct Builder {
     const BlockRequest *request;
     MigrationBlock *block;
-    Buffer body; /* of the DO block */
+    Buffer body;                            /* of the DO block */
     char *schema, *qualified, *search_path; /* as SQL: literal, "schema"."table", literal */
     int64_t line;                           /* of the body, where `counted` bytes of it end */
     size_t counted;
@@ -161,9 +162,8 @@ static void append_piece(Builder *builder, size_t index)
 {
     const MigrationScript *script = builder->request->script;
     const ScriptPiece *piece = &script->pieces.items[index];
-    builder->block->piece_offsets[index] =
-        block_append_dollar_quoted(&builder->body, script->text + piece->start, piece->length,
-                                   block_piece_suffix(script, piece));
+    builder->block->piece_offsets[index] = block_append_dollar_quoted(
+        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(script, piece));
 }
 
 static void append_unit(Builder *builder, BlockUnit *unit)
@@ -303,8 +303,8 @@ bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_bloc
 {
     MigrationBlock block MIGRATION_BLOCK_CLEANUP = {0};
     Builder builder = {.request = request, .block = &block, .line = 1};
-    bool good = prepare_names(&builder, error) && build_body(&builder, error) &&
-                build_message(&builder, error);
+    bool good =
+        prepare_names(&builder, error) && build_body(&builder, error) && build_message(&builder, error);
     buffer_clear(&builder.body);
     free(builder.schema);
     free(builder.qualified);
