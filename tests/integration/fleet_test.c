@@ -259,27 +259,16 @@ static void a_broken_statement_stops_after_twenty_equal_failures(void **state)
     fleet_free(fleet);
 }
 
-/* One text for everything that a run could have changed: catalogs and rows. */
-static char *digest(Fleet *fleet)
-{
-    return sql_text(fleet->connection,
-                    "SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM ("
-                    " SELECT c::text AS line FROM pg_class c UNION ALL SELECT a::text FROM pg_attribute a"
-                    " UNION ALL SELECT n::text FROM pg_namespace n UNION ALL SELECT p::text FROM pg_proc p"
-                    " UNION ALL SELECT t::text FROM pg_type t UNION ALL SELECT m::text FROM public.marks m"
-                    " UNION ALL SELECT d::text FROM pg_depend d) everything");
-}
-
 static void dry_run_changes_nothing_at_all(void **state)
 {
     (void)state;
     Fleet *fleet = fleet_new(cluster, 30);
     fleet_add_markers(fleet, 3, NULL);
     sql_run(fleet->connection, "DROP SCHEMA tenant_t0005");
-    char *before = digest(fleet), *out, *err;
+    char *before = fleet_digest(fleet), *out, *err;
     assert_int_equal(
         fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--dry-run", "--json"), &out, &err), 1);
-    char *after = digest(fleet);
+    char *after = fleet_digest(fleet);
     assert_string_equal(before, after);
     json_t *report = json_loads(out, 0, NULL);
     json_t *results = json_object_get(report, "results");
@@ -294,7 +283,7 @@ static void dry_run_changes_nothing_at_all(void **state)
     assert_int_equal(
         fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--mark-applied", "--dry-run"), &out, &err),
         1);
-    after = digest(fleet);
+    after = fleet_digest(fleet);
     assert_string_equal(before, after);
     free(out);
     free(err);

@@ -210,3 +210,13 @@ const char *fleet_endpoint(void)
             return endpoint;
     }
 }
+
+char *fleet_digest(Fleet *fleet)
+{
+    return sql_text(fleet->connection,
+                    "SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM ("
+                    " SELECT c::text AS line FROM pg_class c UNION ALL SELECT a::text FROM pg_attribute a"
+                    " UNION ALL SELECT n::text FROM pg_namespace n UNION ALL SELECT p::text FROM pg_proc p"
+                    " UNION ALL SELECT t::text FROM pg_type t UNION ALL SELECT m::text FROM public.marks m"
+                    " UNION ALL SELECT d::text FROM pg_depend d) everything");
+}

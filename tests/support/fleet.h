@@ -48,6 +48,9 @@ void fleet_assert_nothing_twice(Fleet *fleet);
 json_t *fleet_assert_report(Fleet *fleet, const char *report);
 long long json_number(json_t *report, const char *total); /* of the summary */
 
+/* One text for everything that a run could have changed, catalogs and rows; malloc'ed. */
+char *fleet_digest(Fleet *fleet);
+
 /* No session of ours and no advisory lock is left on the server. */
 void fleet_assert_no_leftovers(Fleet *fleet);
 
