@@ -48,6 +48,9 @@ __attribute__((format(printf, 2, 3))) static bool warn(Loader *loader, const cha
 static bool unreadable(Loader *loader, const char *file, int reason)
 {
     char shown[UTF8_SHOWN_SIZE];
+    if (reason == EFBIG)
+        return error_set(loader->error, ERROR_MIGRATIONS, "migration file %s is larger than 1 GiB",
+                         utf8_show(file, shown));
     return error_set(loader->error, ERROR_MIGRATIONS, "migration file %s cannot be read: %s",
                      utf8_show(file, shown), strerror(reason));
 }
@@ -79,6 +82,9 @@ static bool read_file(Loader *loader, const char *file, ByteString *ret_content)
     FILE_CLEANUP int fd = openat(dirfd(loader->directory), file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return unreadable(loader, file, errno);
+    struct stat status;
+    if (fstat(fd, &status) == 0 && status.st_size > (off_t)FILE_MAX)
+        return unreadable(loader, file, EFBIG);
     Buffer content = {0};
     if (!file_read_all(fd, FILE_MAX, &content)) {
         int reason = errno;

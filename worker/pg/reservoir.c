@@ -339,7 +339,7 @@ static bool keeps(const Reservoir *reservoir, const Seat *seat)
            !seat_is_worn(seat, now_ms(reservoir)) && connection_is_reusable(seat->connection);
 }
 
-void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants)
+static void take_back(Reservoir *reservoir, Connection *connection, int64_t tenants, bool clean)
 {
     if (connection == NULL)
         return;
@@ -352,11 +352,10 @@ void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t ten
     }
     DL_DELETE(reservoir->lent, seat);
     seat->tenants += tenants;
-    seat->returned = true;
-    bool keep = keeps(reservoir, seat);
+    bool keep = clean && keeps(reservoir, seat);
     bool drop = !keep && !seat->cancelling;
+    seat->returned = !keep;
     if (keep) {
-        seat->returned = false;
         seat->idle_since_ms = now_ms(reservoir);
         DL_PREPEND(reservoir->idle, seat);
         reservoir->counts.idle++;
@@ -365,6 +364,16 @@ void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t ten
     pthread_mutex_unlock(&reservoir->mutex);
     if (drop)
         drop_seat(reservoir, seat);
+}
+
+void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants)
+{
+    take_back(reservoir, connection, tenants, true);
+}
+
+void reservoir_discard(Reservoir *reservoir, Connection *connection)
+{
+    take_back(reservoir, connection, 0, false);
 }
 
 /* Mutex held. Moves idle seats to *garbage, the longest idle first, while `unwanted` says so. */

@@ -67,6 +67,8 @@ int64_t reservoir_idle_of(Reservoir *reservoir, uint64_t owner);
 
 /* Returns it. `tenants` is how many tenants it served meanwhile (counts towards retirement). */
 void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants);
+/* Returns it to be closed: its session could not be left clean. */
+void reservoir_discard(Reservoir *reservoir, Connection *connection);
 
 /* Changes the grant; surplus idle connections close at once, surplus lent ones when they return. */
 void reservoir_set_limit(Reservoir *reservoir, int64_t limit);

@@ -32,14 +32,3 @@ void sql_append_qualified(Buffer *sql, const char *schema, const char *name)
     buffer_append_char(sql, '.');
     sql_append_identifier(sql, name);
 }
-
-void sql_append_element(Buffer *array, const char *text)
-{
-    buffer_append_char(array, '"');
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
-            buffer_append_char(array, '\\');
-        buffer_append_char(array, *c);
-    }
-    buffer_append_char(array, '"');
-}

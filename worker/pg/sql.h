@@ -10,6 +10,3 @@ void sql_append_literal(Buffer *sql, const char *text);
 
 /* "schema"."name". */
 void sql_append_qualified(Buffer *sql, const char *schema, const char *name);
-
-/* One element of an array literal such as {"a","b\"c"}, quoted; commas and braces are the caller's. */
-void sql_append_element(Buffer *array, const char *text);
