@@ -118,7 +118,7 @@ static bool check_unchanged(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->context->options->strict && i < bundle->count; i++) {
-        if (!turn->plan.changed[i])
+        if (!recorded_changed(turn->plan.recorded, i))
             continue;
         error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" was changed after it was applied",
                   bundle->items[i].name);
@@ -140,7 +140,8 @@ static bool list_recorded(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->tenant->recovering && i < bundle->count; i++)
-        if (turn->plan.applied[i] && !add_name(turn, &turn->result->already, bundle->items[i].name))
+        if (!migration_plan_is_pending(&turn->plan, i) &&
+            !add_name(turn, &turn->result->already, bundle->items[i].name))
             return false;
     return true;
 }
@@ -149,7 +150,7 @@ static bool list_pending(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; i < bundle->count; i++)
-        if (!turn->plan.applied[i] &&
+        if (migration_plan_is_pending(&turn->plan, i) &&
             !add_name(turn, &turn->result->applied_migrations, bundle->items[i].name))
             return false;
     return true;
@@ -347,7 +348,7 @@ static bool migrate_pending(Turn *turn)
     if (turn->context->options->dry_run)
         return list_pending(turn);
     for (size_t i = 0; i < turn->context->bundle->count; i++)
-        if (!turn->plan.applied[i] && !migrate_one(turn, i))
+        if (migration_plan_is_pending(&turn->plan, i) && !migrate_one(turn, i))
             return false;
     return true;
 }
