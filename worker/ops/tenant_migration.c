@@ -277,6 +277,18 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
 }
 
+static StepEnd after_no_connection(Turn *turn, Step *step)
+{
+    if (!in_doubt(step))
+        return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
+    if (turn->error.code == ERROR_CANCELLED) { /* the reservoir closes: there will be none */
+        give_up_unknown(turn, step);
+        return STEP_FAILED;
+    }
+    pause_for(turn, UNKNOWN_MOST_MS / 5);
+    return STEP_AGAIN;
+}
+
 static StepEnd attempt_step(Turn *turn, Step *step)
 {
     if (in_doubt(step) && (is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS)) {
@@ -288,11 +300,8 @@ static StepEnd attempt_step(Turn *turn, Step *step)
                   step->migration->name);
         return STEP_FAILED;
     }
-    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0)) {
-        if (in_doubt(step))
-            pause_for(turn, UNKNOWN_MOST_MS / 5);
-        return in_doubt(step) || may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
-    }
+    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0))
+        return after_no_connection(turn, step);
     BlockOutcome outcome = BLOCK_BUSY;
     switch (send_block(turn, step, &outcome)) {
     case EXCHANGE_DECIDED:
