@@ -36,13 +36,18 @@ typedef struct OptionGroup {
     size_t count;
 } OptionGroup;
 
+typedef struct ExitCode {
+    int code;
+    const char *doc; /* NULL = what the code means everywhere */
+} ExitCode;
+
 /* What --help tells beside the options; all texts end without newline. */
 typedef struct HelpPage {
-    const char *program; /* "pgconvoy migrate" */
-    const char *summary; /* one line: what it is for */
-    const char *usage;   /* what follows the program */
-    const char *example; /* one realistic call */
-    const int *exits;    /* exit codes, ended by -1 */
+    const char *program;   /* "pgconvoy migrate" */
+    const char *summary;   /* one line: what it is for */
+    const char *usage;     /* what follows the program */
+    const char *example;   /* one realistic call */
+    const ExitCode *exits; /* ended by code -1 */
 } HelpPage;
 
 typedef struct OptionValues {
@@ -66,6 +71,10 @@ typedef struct CliArguments {
 CliArguments *options_parse(const HelpPage *page, const OptionGroup *groups, size_t group_count,
                             size_t max_positionals, int argc, char *const argv[], Error *error) MUST_CHECK;
 void cli_arguments_free(CliArguments *arguments);
+
+/* Whether all of argv are options of these groups with their arguments. */
+bool options_check(const OptionGroup *groups, size_t group_count, int argc, char *const argv[],
+                   Error *error) MUST_CHECK;
 
 /* The first word that is neither an option of these groups nor the argument of one, as an index into argv;
  * argc when there is none. */

@@ -4,10 +4,7 @@
 
 enum { NAMES_WIDTH = 32, PAGE_WIDTH = 100 };
 
-static const struct {
-    int code;
-    const char *doc;
-} EXIT_CODES[] = {
+static const ExitCode EXIT_CODES[] = {
     {EXIT_DONE,        "done"                                                            },
     {EXIT_FAILED,      "some tenants failed"                                             },
     {EXIT_USAGE,       "the command line or the configuration is wrong; nothing was done"},
@@ -95,7 +92,8 @@ char *options_help(const HelpPage *help, const OptionGroup *groups, size_t group
             append_option(&page, &groups[g].options[i]);
     }
     buffer_appendf(&page, "\nExample:\n  %s\n\nExit codes:\n", help->example);
-    for (const int *code = help->exits; *code >= 0; code++)
-        buffer_appendf(&page, "  %3d  %s\n", *code, exit_doc(*code));
+    for (const ExitCode *exits = help->exits; exits->code >= 0; exits++)
+        buffer_appendf(&page, "  %3d  %s\n", exits->code,
+                       exits->doc != NULL ? exits->doc : exit_doc(exits->code));
     return buffer_take(&page);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { HOST_INTERVAL_MS = 100, FRAMES_PER_TURN = 1024, GOODBYE_LINGER_MS = 2000 };
+enum { HOST_INTERVAL_MS = 100, FRAMES_PER_TURN = 1024, GOODBYE_WAIT_MS = 1000, GOODBYE_LINGER_MS = 2000 };
 
 static const PeerId ONLY_PEER; /* of a connected link: nameless */
 
@@ -384,18 +384,30 @@ void phase_outcome_clear(PhaseOutcome *outcome)
     *outcome = (PhaseOutcome){0};
 }
 
+/* Waits for the workers' answers too: closing a connection on which something unread has arrived would take
+ * our goodbye back from the wire. A goodbye that does not arrive is noticed as silence. */
+static void say_goodbye(Dispatcher *dispatcher)
+{
+    ERROR_CLEANUP Error ignored = {0};
+    bool ok = true;
+    RegisteredWorker *worker;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        if (worker->serving)
+            ok = ok && session_send(worker->channel.session, MESSAGE_BYE, NULL, NULL, &ignored);
+    }
+    dispatcher->leaving = true;
+    dispatcher->options.interrupt_fd = -1;
+    int64_t until_ms = clock_now_ms(&SYSTEM_CLOCK) + GOODBYE_WAIT_MS;
+    while (ok && dispatcher_worker_count(dispatcher) > 0 && clock_now_ms(&SYSTEM_CLOCK) < until_ms)
+        ok = turn(dispatcher, &ignored);
+}
+
 void dispatcher_free(Dispatcher *dispatcher)
 {
     if (dispatcher == NULL)
         return;
-    int64_t now_ms = clock_now_ms(&SYSTEM_CLOCK);
-    RegisteredWorker *worker;
-    DL_FOREACH(dispatcher->workers, worker)
-    {
-        ERROR_CLEANUP Error ignored = {0}; /* a goodbye that does not arrive is noticed as silence */
-        if (worker->serving && session_send(worker->channel.session, MESSAGE_BYE, NULL, NULL, &ignored))
-            (void)!channel_pump(&worker->channel, now_ms, &ignored);
-    }
+    say_goodbye(dispatcher);
     registry_free(dispatcher);
     for (size_t i = 0; i < dispatcher->link_count; i++)
         link_close(dispatcher->links[i], GOODBYE_LINGER_MS);

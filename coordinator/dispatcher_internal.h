@@ -41,6 +41,7 @@ struct Dispatcher {
     int64_t *budgets; /* by database: the smallest announced */
     int64_t greet_ms; /* when connected links say WHO again */
     bool aborting, cancelling;
+    bool leaving; /* the run is over: goodbyes are answers, greetings come too late */
 
     /* The phase under way. */
     const Phase *phase;

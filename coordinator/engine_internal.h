@@ -39,7 +39,6 @@ typedef struct TenantRow {
     bool started : 1;    /* ... and has begun */
     bool recovering : 1; /* an attempt that nobody awaits any more did begin */
     bool admitted : 1;   /* part of the current batch or an earlier one */
-    bool announced : 1;  /* as failed */
 } TenantRow;
 
 _Static_assert(sizeof(TenantRow) <= 56, "a million tenants must stay cheap");
@@ -138,7 +137,7 @@ uint32_t retry_pop_due(RetryHeap *heap, int64_t now_ms); /* ENGINE_NONE when not
 Worker *worker_find(const Engine *engine, uint32_t id); /* also a lost one; NULL when never joined */
 bool worker_join(Engine *engine, const EngineEvent *event, Error *error) MUST_CHECK;
 void worker_lose(Engine *engine, Worker *worker); /* its leases must have ended */
-void worker_drain(Engine *engine, Worker *worker);
+void worker_retire(Engine *engine, Worker *worker);
 void workers_free(Engine *engine);
 
 /* engine_tenant.c */

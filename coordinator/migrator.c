@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
+enum {
+    HOSTED_CONCURRENCY = 10,
+    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
+    EQUAL_FAILURES = 20,
+};
 
 /* One run in progress. */
 typedef struct MigratorRun {
@@ -25,10 +29,10 @@ typedef struct MigratorRun {
     Error *error;   /* what a callback could not return */
 } MigratorRun;
 
-static void say_step(MigratorRun *run, RunStep step)
+static void say_step(const MigratorRun *run, RunStep step, size_t tenants)
 {
     if (run->request->on_step != NULL)
-        run->request->on_step(run->request->host, step, run->report->count);
+        run->request->on_step(run->request->host, step, tenants);
 }
 
 /* Dispatcher's glance at the outside world: the operator's wish, then the deadline. */
@@ -163,7 +167,6 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
     phase->tenants = tenants;
     phase->tenant_count = count;
     phase->options = &run->options;
-    phase->concurrency = run_concurrency(run->request);
     phase->on_progress = report_progress;
     phase->host = run;
     bool ok = dispatcher_run(run->dispatcher, phase, ret_outcome, error);
@@ -250,7 +253,13 @@ static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcom
 
 static bool plan(MigratorRun *run, Error *error)
 {
-    Phase phase = {.operation = OPERATION_STATUS, .max_failures = -1, .on_result = keep_status};
+    Phase phase = {
+        .operation = OPERATION_STATUS,
+        .concurrency = PLAN_CONCURRENCY,
+        .schedule = ENGINE_ROLLING,
+        .max_failures = -1,
+        .on_result = keep_status,
+    };
     PhaseOutcome outcome = {0};
     bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
     for (size_t i = 0; ok && i < run->report->count; i++)
@@ -294,9 +303,10 @@ static int64_t max_failures(const Config *config, size_t count)
     if (text[0] == '\0')
         return -1;
     int64_t number = strtoll(text, NULL, 10);
-    if (strchr(text, '%') != NULL)
-        return (int64_t)count * number / 100;
-    return number > 0 ? number : -1;
+    if (number == 0)
+        return -1;
+    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
+    return strchr(text, '%') != NULL ? (int64_t)count * number / 100 : number - 1;
 }
 
 /* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
@@ -373,6 +383,7 @@ static bool apply(MigratorRun *run, Error *error)
     Phase phase = {
         .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
         .predecessors = predecessors,
+        .concurrency = run_concurrency(run->request),
         .schedule =
             strcmp(config_text(config, SETTING_RUN_SCHEDULE), "rolling") == 0 ? ENGINE_ROLLING : ENGINE_BATCH,
         .lock_wait_ms = run->options.lock_wait_ms,
@@ -382,6 +393,8 @@ static bool apply(MigratorRun *run, Error *error)
         .on_failed = tenant_failed,
     };
     PhaseOutcome outcome = {0};
+    if (count > 0)
+        say_step(run, STEP_APPLY, count);
     bool ok = run->report->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
     for (size_t i = 0; i < count; i++) {
         bool known = outcome.states != NULL;
@@ -410,16 +423,16 @@ static bool run_steps(MigratorRun *run, Error *error)
     RunReport *report = run->report;
     if (!load_bundle(run, error))
         return false;
-    say_step(run, STEP_GATHER);
+    say_step(run, STEP_GATHER, 0);
     if (!gather(run, error))
         return false;
     report->several_databases = dispatcher_databases(run->dispatcher)->count > 1;
-    say_step(run, STEP_DISCOVER);
+    say_step(run, STEP_DISCOVER, 0);
     if (!run_tenants_collect(request, run->dispatcher, &report->tenants, error) ||
         !run_table_new(report, error))
         return false;
     if (request->judge_files && report->count > 0) {
-        say_step(run, STEP_PARSE);
+        say_step(run, STEP_PARSE, 0);
         if (!judge_files(run, error))
             return false;
         if (report->refused_files.count > 0)
@@ -427,17 +440,16 @@ static bool run_steps(MigratorRun *run, Error *error)
                              "%zu migration files were refused by the server; nothing was applied",
                              report->refused_files.count);
     }
-    say_step(run, STEP_PLAN);
+    say_step(run, STEP_PLAN, report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
     if (request->action != RUN_STATUS && !finish_without_work(run, error))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
-        say_step(run, STEP_APPLY);
         if (!apply(run, error))
             return false;
     }
-    say_step(run, STEP_DONE);
+    say_step(run, STEP_DONE, 0);
     return true;
 }
 

@@ -168,7 +168,7 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
 bool registry_greet(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
                     Error *error)
 {
-    if (frame->header.type != MESSAGE_HELLO)
+    if (frame->header.type != MESSAGE_HELLO || dispatcher->leaving)
         return true; /* WELCOME, REJECT and WHO are ours to say */
     ERROR_CLEANUP Error broken = {0};
     Message message;
@@ -195,7 +195,7 @@ void registry_forget_jobs(RegisteredWorker *worker)
 bool registry_lose(Dispatcher *dispatcher, RegisteredWorker *worker, const char *why, int64_t now_ms,
                    Error *error)
 {
-    log_message(LOG_WARNING, worker->name, "worker lost: %s", why);
+    log_message(dispatcher->leaving ? LOG_INFO : LOG_WARNING, worker->name, "worker gone: %s", why);
     worker->serving = false;
     channel_close(&worker->channel);
     registry_forget_jobs(worker);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum {
@@ -169,6 +170,9 @@ void link_close(Link *link, int64_t linger_ms)
         zmq_setsockopt(link->socket, ZMQ_LINGER, &linger, sizeof linger);
         zmq_close(link->socket);
     }
+    /* ZeroMQ leaves the socket file behind. */
+    if (link->options.bind && link->endpoint.path != NULL)
+        unlink(link->endpoint.path);
     endpoint_clear(&link->endpoint);
     free(link->bound);
     free(link);

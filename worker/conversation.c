@@ -361,6 +361,8 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
 static bool part(Conversation *conversation, int64_t now_ms, Error *error)
 {
     log_message(LOG_INFO, conversation->log_context, "the coordinator said goodbye");
+    if (!conversation_say_bye(conversation, now_ms, error))
+        return false;
     forget_run(conversation);
     bool ok = greet_anew(conversation, now_ms, error);
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
@@ -531,9 +533,12 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
 {
     if (now_ms < conversation->channel.beat_ms)
         return true;
-    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
-    if (conversation->state == CONVERSATION_GREETING)
+    if (conversation->state == CONVERSATION_GREETING) {
+        conversation->channel.beat_ms =
+            now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MS);
         return conversation->draining || say_hello(conversation, error);
+    }
+    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
     HeartbeatMessage heartbeat = {.in_flight = (int64_t)conversation->in_flight};
     return session_send(conversation->channel.session, MESSAGE_HEARTBEAT, &heartbeat, NULL, error);
 }

@@ -10,7 +10,11 @@ static const Option JSON_ROW[] = {
 };
 static const OptionGroup LEADING_JSON = {"Output", JSON_ROW, 1};
 
-static const int OVERVIEW_EXITS[] = {EXIT_DONE, EXIT_USAGE, -1};
+static const ExitCode OVERVIEW_EXITS[] = {
+    {EXIT_DONE,  NULL},
+    {EXIT_USAGE, NULL},
+    {-1,         NULL}
+};
 
 static const HelpPage PROGRAM_PAGE = {
     .program = "pgconvoy",
@@ -173,21 +177,46 @@ static CliArguments *parse_without_command(const CommandTable *table, int argc, 
     return NULL;
 }
 
+/* `help migrate` is `migrate --help`: the word goes, the option comes. */
+static CliArguments *parse_help(const CommandTable *table, int argc, char *const argv[], int first,
+                                const Command **ret_command, Error *error)
+{
+    static char help[] = "--help";
+    char **words = calloc((size_t)argc + 2, sizeof(*words));
+    if (words == NULL) {
+        error_memory(error);
+        return NULL;
+    }
+    int count = 0;
+    for (int i = 0; i < argc; i++) {
+        if (i != first)
+            words[count++] = argv[i];
+    }
+    words[count++] = help;
+    CliArguments *arguments = command_parse(table, count, words, ret_command, error);
+    free(words);
+    return arguments;
+}
+
 CliArguments *command_parse(const CommandTable *table, int argc, char *const argv[],
                             const Command **ret_command, Error *error)
 {
     const OptionGroup leading[] = {LEADING_JSON, GENERAL_OPTIONS};
+    enum { LEADING_COUNT = sizeof(leading) / sizeof(leading[0]) };
     int skipped = argc > 0;
-    int first = skipped + options_find_word(leading, sizeof(leading) / sizeof(leading[0]), argc - skipped,
-                                            argv + skipped);
+    int first = skipped + options_find_word(leading, LEADING_COUNT, argc - skipped, argv + skipped);
     if (first >= argc) {
         CliArguments *arguments = parse_without_command(table, argc, argv, error);
         if (arguments != NULL)
             *ret_command = NULL;
         return arguments;
     }
+    if (!options_check(leading, LEADING_COUNT, first - skipped, argv + skipped, error))
+        return NULL;
     int used = 0;
     const Command *command = match_command(table, argc, argv, first, &used);
+    if (command == NULL && strcmp(argv[first], "help") == 0)
+        return parse_help(table, argc, argv, first, ret_command, error);
     if (command == NULL) {
         unknown_command(table, argv[first], error);
         return NULL;

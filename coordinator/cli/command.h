@@ -2,7 +2,7 @@
  *
  * command_parse() turns a command line into CliArguments; it runs nothing and prints nothing. Options of
  * GENERAL_OPTIONS and --json may stand before the command. A space works for the colon in a name:
- * "migrate shared" is "migrate:shared".
+ * "migrate shared" is "migrate:shared". `help` and `help COMMAND` do what --help does.
  */
 #pragma once
 #include "common/options.h"
@@ -14,7 +14,7 @@ typedef struct Command {
     const char *summary;
     const char *usage; /* what follows "pgconvoy NAME" */
     const char *example;
-    const int *exits;                          /* exit codes, ended by -1 */
+    const ExitCode *exits;                     /* ended by code -1 */
     OptionGroup groups[COMMAND_GROUPS_MAX];    /* its own, without the general ones; ended by a NULL title */
     const char *required;                      /* exclusive word of which one option is a must, or NULL */
     int (*run)(const CliArguments *arguments); /* returns the exit code */

@@ -1,6 +1,7 @@
 #include "worker/ops/block_exchange.h"
 #include "worker/ops/block_error.h"
 #include "worker/pg/session.h"
+#include <stdio.h>
 #include <string.h>
 
 /* What the answer to one block says, as far as it came. */
@@ -79,5 +80,5 @@ ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *blo
     if (good)
         error_set(error, ERROR_SERVER, "the server did not commit the transaction");
     clean_session(connection);
-    return EXCHANGE_REFUSED;
+    return answer.committed ? EXCHANGE_LOST : EXCHANGE_REFUSED;
 }

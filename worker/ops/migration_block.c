@@ -2,6 +2,7 @@
 #include "worker/pg/session.h"
 #include "worker/pg/sql.h"
 #include "worker/pg/tenant_lock.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +19,16 @@ static const struct {
     const char *name, *value;
     int since; /* server version */
 } SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0     }, /* a stalled worker loses its locks */
-    {"client_connection_check_interval",    "5s",  140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings",         "on",  0     }, /* as the script was cut */
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
 };
 
 /* A block in the making. */
 typedef struct Builder {
     const BlockRequest *request;
     MigrationBlock *block;
-    Buffer body; /* of the DO block */
+    Buffer body;                            /* of the DO block */
     char *schema, *qualified, *search_path; /* as SQL: literal, "schema"."table", literal */
     int64_t line;                           /* of the body, where `counted` bytes of it end */
     size_t counted;
@@ -161,9 +162,8 @@ static void append_piece(Builder *builder, size_t index)
 {
     const MigrationScript *script = builder->request->script;
     const ScriptPiece *piece = &script->pieces.items[index];
-    builder->block->piece_offsets[index] =
-        block_append_dollar_quoted(&builder->body, script->text + piece->start, piece->length,
-                                   block_piece_suffix(script, piece));
+    builder->block->piece_offsets[index] = block_append_dollar_quoted(
+        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(script, piece));
 }
 
 static void append_unit(Builder *builder, BlockUnit *unit)
@@ -188,7 +188,8 @@ static void append_unit(Builder *builder, BlockUnit *unit)
 }
 
 /* Afterwards whatever the text did to role and search_path is undone: the row is written by whom we are, and
- * deferred constraints have spoken while the text's own role was in effect. */
+ * deferred constraints have spoken while the text's own role was in effect. The role needs a line of its own
+ * because servers from before the fix of CVE-2024-10978 keep it when the session's user changes. */
 static bool append_script(Builder *builder, Error *error)
 {
     const MigrationScript *script = builder->request->script;
@@ -303,8 +304,8 @@ bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_bloc
 {
     MigrationBlock block MIGRATION_BLOCK_CLEANUP = {0};
     Builder builder = {.request = request, .block = &block, .line = 1};
-    bool good = prepare_names(&builder, error) && build_body(&builder, error) &&
-                build_message(&builder, error);
+    bool good =
+        prepare_names(&builder, error) && build_body(&builder, error) && build_message(&builder, error);
     buffer_clear(&builder.body);
     free(builder.schema);
     free(builder.qualified);

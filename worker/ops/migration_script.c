@@ -132,8 +132,7 @@ static bool cut(MigrationScript *script, const ScriptWrapper *wrapper, bool *ret
         script_blank(script, wrapper->commit.start, wrapper->commit.length);
     }
     bool parsed;
-    if (!script_take_settings(script, error) ||
-        !add_statements(script, 0, script->length, &parsed, error))
+    if (!script_take_settings(script, error) || !add_statements(script, 0, script->length, &parsed, error))
         return false;
     *ret_again = !parsed && wrapper != NULL && wrapper->by_end;
     return parsed || *ret_again || cut_at_breakpoints(script, error);

@@ -1,7 +1,8 @@
 /* Migration script: how one file is run inside our transaction.
  *
  * The file's text is cut into pieces, each run by one EXECUTE. When libpg_query (version 15) parses the whole
- * file, every statement is a piece of its own, so that an error can name its line. When it does not, drizzle's
+ * file, every statement is a piece of its own, so that an error can name its line. When it does not,
+ * drizzle's
  * "--> statement-breakpoint" lines separate pieces, and what still cannot be parsed is run as it stands:
  * nothing is refused here for its syntax, the server alone judges.
  *

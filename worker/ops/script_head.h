@@ -11,7 +11,7 @@ int64_t script_no_transaction_line(const MigrationScript *script);
 
 typedef struct ScriptWrapper {
     ScriptPiece begin, commit; /* with their semicolons */
-    bool by_end; /* closed by END, which may as well end the body of a function */
+    bool by_end;               /* closed by END, which may as well end the body of a function */
 } ScriptWrapper;
 
 /* Is the first statement BEGIN or START TRANSACTION and the last one COMMIT or END? */

@@ -1,4 +1,5 @@
-/* SQL tokens: just enough of PostgreSQL's lexical rules to see where strings, comments and words begin and end.
+/* SQL tokens: just enough of PostgreSQL's lexical rules to see where strings, comments and words begin and
+ * end.
  *
  * For looking at the head and the tail of a migration file and at marker comments. It is not a parser: it
  * never decides what is valid, and text that ends inside a string or comment gives one token up to the end.

@@ -44,9 +44,11 @@ int64_t retry_delay_ms(int64_t attempt, int64_t initial_ms, int64_t max_ms, uint
 {
     if (initial_ms <= 0 || max_ms <= 0)
         return 0;
+    if (max_ms > INT64_MAX / 2)
+        max_ms = INT64_MAX / 2; /* room for the jitter */
     int64_t delay = initial_ms;
     for (int64_t i = 2; i < attempt && delay < max_ms; i++)
-        delay = delay > INT64_MAX / 2 ? max_ms : delay * 2;
+        delay = delay > max_ms / 2 ? max_ms : delay * 2;
     if (delay > max_ms)
         delay = max_ms;
     return delay + (int64_t)(random_next(seed) % (uint64_t)(delay / 4 + 1));

@@ -375,10 +375,12 @@ static void messages_arrive_once_and_in_order_whatever_the_network_does(void **s
 
 /* ---- parts ---- */
 
+static char applied[] = "applied";
+
 static ResultItem large_item(size_t size)
 {
     ResultItem item = {
-        .index = 1, .body = {.data = malloc(size), .length = size}
+        .index = 1, .outcome = applied, .body = {.data = malloc(size), .length = size}
     };
     for (size_t i = 0; i < size; i++)
         item.body.data[i] = (char)(i * 31 + (i >> 8));
@@ -438,7 +440,9 @@ static void the_largest_message_passes_and_one_byte_more_does_not(void **state)
     enum { AROUND = 49 }; /* what a RESULT with one such item takes around its body */
     assert_int_equal(exchange(a, b, MESSAGE_SIZE_MAX - AROUND), MESSAGE_SIZE_MAX / FRAME_PART_SIZE);
     ResultItem item = {
-        .index = 1, .body = {.data = calloc(1, MESSAGE_SIZE_MAX), .length = MESSAGE_SIZE_MAX - AROUND + 1}
+        .index = 1,
+        .outcome = applied,
+        .body = {.data = calloc(1, MESSAGE_SIZE_MAX), .length = MESSAGE_SIZE_MAX - AROUND + 1}
     };
     assert_false(session_send(a, MESSAGE_RESULT,
                               &(ResultMessage){
