@@ -1,8 +1,9 @@
 /* Migrations: the *.sql files of one folder, read once, checked, ordered and digested into a Bundle.
  *
- * Refused with ERROR_MIGRATIONS before anything else happens: a missing or empty folder, two files that give
- * one name, text that is not UTF-8, a NUL byte, a name over 255 bytes. Ties of the numeric prefix are a
- * warning. Sub-folders and other files are ignored. Immutable once loaded, so threads may share it.
+ * Refused with ERROR_MIGRATIONS before anything else happens: a missing or empty folder, an unreadable file,
+ * text that is not UTF-8, a NUL byte, a name over 255 bytes, a broken journal. Ties of the numeric prefix are
+ * a warning. Sub-folders, hidden and other files are ignored; a symbolic link counts as what it points to.
+ * Immutable once loaded, so threads may share it.
  */
 #pragma once
 #include "common/error.h"
@@ -27,19 +28,26 @@ typedef struct Bundle {
     char digest[65]; /* hex SHA-256 */
 } Bundle;
 
-/* Loads and checks a folder. Warnings (equal prefixes, names without prefix) are added to *warnings, one text
- * each. With allow_empty an empty folder gives an empty bundle. */
+/* Loads and checks a folder, and its meta/_journal.json when there is one. Warnings (equal prefixes, names
+ * without prefix, ignored *.sql entries, journal and files that disagree) are added to *warnings, one text
+ * each; NULL = not wanted. With allow_empty an empty folder gives an empty bundle. */
 bool bundle_load(const char *folder, bool allow_empty, Bundle *ret_bundle, TextList *warnings,
                  Error *error) MUST_CHECK;
 
-/* Computes bundle->digest from the items. bundle_load() has done it; a receiver does it to check what
- * arrived. */
+/* Computes bundle->digest from the items: names, hashes, journal times and contents in order, each with its
+ * length. bundle_load() has done it; a receiver does it to check what arrived. */
 bool bundle_digest(Bundle *bundle, Error *error) MUST_CHECK;
+
+/* Refuses names that are empty, longer than 255 bytes, not UTF-8 or with a control character. */
+bool migration_name_check(const char *name, Error *error) MUST_CHECK;
 
 /* The text to run: sql without a leading UTF-8 byte order mark. */
 const char *migration_text(const Migration *migration, size_t *ret_length);
 
 /* Orders by leading digits as big integers (none = 0), then by the bytes of the name. */
 int migration_name_compare(const char *a, const char *b);
+
+/* The first half of that order alone: 0 for names that tie on their number. */
+int migration_number_compare(const char *a, const char *b);
 
 void bundle_clear(Bundle *bundle);

@@ -1,5 +1,6 @@
 #include "common/utf8.h"
 #include "common/buffer.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Lead bytes, the length of their sequences, and the range of the second byte, which is where overlong forms,
@@ -65,6 +66,30 @@ bool utf8_has_control(const char *text)
         if (*at < 0x20 || *at == 0x7F || (*at == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F))
             return true;
     return false;
+}
+
+const char *utf8_show(const char *text, char ret_shown[UTF8_SHOWN_SIZE])
+{
+    const size_t room = UTF8_SHOWN_SIZE - sizeof("\"...\"") - sizeof("\\x00");
+    size_t length = 0;
+    size_t left = strlen(text);
+    ret_shown[length++] = '"';
+    while (left > 0 && length < room) {
+        size_t step = sequence_length((const unsigned char *)text, left);
+        char character[5] = {0};
+        memcpy(character, text, step);
+        if (step == 0 || utf8_has_control(character)) {
+            step = 1;
+            length += (size_t)snprintf(ret_shown + length, 5, "\\x%02x", (unsigned char)*text);
+        } else {
+            memcpy(ret_shown + length, text, step);
+            length += step;
+        }
+        text += step;
+        left -= step;
+    }
+    snprintf(ret_shown + length, UTF8_SHOWN_SIZE - length, "%s\"", left > 0 ? "..." : "");
+    return ret_shown;
 }
 
 char *utf8_repair(const char *text)

@@ -19,3 +19,9 @@ bool utf8_has_control(const char *text);
 
 /* A malloc'ed copy in which each bad byte became U+FFFD; NULL when memory ran out. */
 char *utf8_repair(const char *text);
+
+#define UTF8_SHOWN_SIZE 96
+
+/* For messages about refused text: writes it in double quotes, control characters and bad bytes as \xNN and
+ * cut off with "..." after about 60 bytes, and returns ret_shown. */
+const char *utf8_show(const char *text, char ret_shown[UTF8_SHOWN_SIZE]);

@@ -171,7 +171,7 @@ static bool apply_draining(Engine *engine, const EngineEvent *event, int64_t now
     if (worker == NULL)
         return false;
     if (!worker->lost && !worker->draining)
-        worker_drain(engine, worker);
+        worker_retire(engine, worker);
     return true;
 }
 

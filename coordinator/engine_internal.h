@@ -137,7 +137,7 @@ uint32_t retry_pop_due(RetryHeap *heap, int64_t now_ms); /* ENGINE_NONE when not
 Worker *worker_find(const Engine *engine, uint32_t id); /* also a lost one; NULL when never joined */
 bool worker_join(Engine *engine, const EngineEvent *event, Error *error) MUST_CHECK;
 void worker_lose(Engine *engine, Worker *worker); /* its leases must have ended */
-void worker_drain(Engine *engine, Worker *worker);
+void worker_retire(Engine *engine, Worker *worker);
 void workers_free(Engine *engine);
 
 /* engine_tenant.c */

@@ -132,7 +132,7 @@ void worker_lose(Engine *engine, Worker *worker)
     share_budgets(engine);
 }
 
-void worker_drain(Engine *engine, Worker *worker)
+void worker_retire(Engine *engine, Worker *worker)
 {
     worker->draining = true;
     share_budgets(engine);

@@ -20,12 +20,12 @@ typedef struct LinkOptions {
     const char *endpoint; /* inproc://NAME, ipc://PATH, tcp://HOST:PORT (PORT * when binding = any) */
     bool bind;
     bool plain;
-    int64_t reconnect_ms, reconnect_max_ms;
-    int64_t heartbeat_ms; /* ZMTP's own; 0 = off */
+    int64_t reconnect_ms, reconnect_max_ms; /* connecting: first and longest pause; 0 = 500 and 10,000 */
+    int64_t heartbeat_ms;                   /* ZMTP's own, at most 16,000; 0 = off */
 } LinkOptions;
 
-/* Checks an endpoint without opening it: syntax, trust class, and the reason for a refusal as ERROR_CONFIG.
- */
+/* Checks an endpoint without opening it: syntax, trust class, and the reason for a refusal as ERROR_CONFIG. A
+ * missing ipc folder is fine when binding: link_open() makes it, mode 0700. */
 bool link_endpoint_check(const char *endpoint, bool plain, bool bind, Error *error) MUST_CHECK;
 
 Link *link_open(WireContext *context, const LinkOptions *options, Error *error) MUST_CHECK;
@@ -44,7 +44,7 @@ typedef struct PeerId {
 
 typedef enum LinkStatus {
     LINK_OK,
-    LINK_AGAIN,       /* nothing to receive, or the peer's queue is full: try after the next poll */
+    LINK_AGAIN,       /* nothing to receive; or the peer's queue is full or not connected: try again soon */
     LINK_UNREACHABLE, /* that peer is gone */
     LINK_DROPPED,     /* a malformed frame was dropped and counted */
     LINK_FAILED,      /* Error says why */
@@ -63,7 +63,8 @@ typedef struct IncomingFrame {
 LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error) MUST_CHECK;
 uint64_t link_dropped(const Link *link);
 
-/* A DEALER that hears nothing for long forgets its queue: closes and connects again. */
+/* A connected link that hears nothing for long forgets its queue: closes and connects again. ERROR_SYSTEM for
+ * a bound link, and when the new socket could not be had; the link then stays as it is. */
 bool link_reopen(Link *link, Error *error) MUST_CHECK;
 
 typedef struct LinkPollItem {

@@ -9,8 +9,8 @@
     {                                                             \
         name, kind, rule, offsetof(structure, member), .of = NULL \
     }
-#define LIST(structure, member, name, record)                                   \
-    {                                                                           \
+#define LIST(structure, member, name, record)                                    \
+    {                                                                            \
         name, FIELD_RECORDS, FIELD_ALWAYS, offsetof(structure, member), (record) \
     }
 
@@ -139,22 +139,22 @@ static const RecordField ERROR_FIELDS[] = {
 const RecordType ERROR_RECORD = RECORD_TYPE("ERROR", ErrorMessage, ERROR_FIELDS);
 
 static const MessageSpec SPECS[MESSAGE_TYPE_COUNT] = {
-    [MESSAGE_HELLO] = {"HELLO", MESSAGE_GREETING, &HELLO_RECORD},
-    [MESSAGE_WELCOME] = {"WELCOME", MESSAGE_GREETING, &WELCOME_RECORD},
-    [MESSAGE_REJECT] = {"REJECT", MESSAGE_GREETING, &REJECT_RECORD},
-    [MESSAGE_HEARTBEAT] = {"HEARTBEAT", MESSAGE_UNRELIABLE, &HEARTBEAT_RECORD},
-    [MESSAGE_BUNDLE_REQ] = {"BUNDLE_REQ", MESSAGE_RELIABLE, &BUNDLE_REQUEST_RECORD},
-    [MESSAGE_BUNDLE] = {"BUNDLE", MESSAGE_RELIABLE, &BUNDLE_RECORD},
-    [MESSAGE_JOB] = {"JOB", MESSAGE_RELIABLE, &JOB_RECORD},
-    [MESSAGE_START] = {"START", MESSAGE_RELIABLE, &START_RECORD},
-    [MESSAGE_EVENT] = {"EVENT", MESSAGE_UNRELIABLE, &EVENT_RECORD},
-    [MESSAGE_RESULT] = {"RESULT", MESSAGE_RELIABLE, &RESULT_RECORD},
-    [MESSAGE_ACK] = {"ACK", MESSAGE_UNRELIABLE, &EMPTY_RECORD},
-    [MESSAGE_ABORT] = {"ABORT", MESSAGE_RELIABLE, &ABORT_RECORD},
-    [MESSAGE_DRAIN] = {"DRAIN", MESSAGE_RELIABLE, &EMPTY_RECORD},
-    [MESSAGE_WHO] = {"WHO", MESSAGE_GREETING, &EMPTY_RECORD},
-    [MESSAGE_BYE] = {"BYE", MESSAGE_UNRELIABLE, &EMPTY_RECORD},
-    [MESSAGE_ERROR] = {"ERROR", MESSAGE_UNRELIABLE, &ERROR_RECORD},
+    [MESSAGE_HELLO] = {"HELLO",      MESSAGE_GREETING,   &HELLO_RECORD         },
+    [MESSAGE_WELCOME] = {"WELCOME",    MESSAGE_GREETING,   &WELCOME_RECORD       },
+    [MESSAGE_REJECT] = {"REJECT",     MESSAGE_GREETING,   &REJECT_RECORD        },
+    [MESSAGE_HEARTBEAT] = {"HEARTBEAT",  MESSAGE_UNRELIABLE, &HEARTBEAT_RECORD     },
+    [MESSAGE_BUNDLE_REQ] = {"BUNDLE_REQ", MESSAGE_RELIABLE,   &BUNDLE_REQUEST_RECORD},
+    [MESSAGE_BUNDLE] = {"BUNDLE",     MESSAGE_RELIABLE,   &BUNDLE_RECORD        },
+    [MESSAGE_JOB] = {"JOB",        MESSAGE_RELIABLE,   &JOB_RECORD           },
+    [MESSAGE_START] = {"START",      MESSAGE_RELIABLE,   &START_RECORD         },
+    [MESSAGE_EVENT] = {"EVENT",      MESSAGE_UNRELIABLE, &EVENT_RECORD         },
+    [MESSAGE_RESULT] = {"RESULT",     MESSAGE_RELIABLE,   &RESULT_RECORD        },
+    [MESSAGE_ACK] = {"ACK",        MESSAGE_UNRELIABLE, &EMPTY_RECORD         },
+    [MESSAGE_ABORT] = {"ABORT",      MESSAGE_RELIABLE,   &ABORT_RECORD         },
+    [MESSAGE_DRAIN] = {"DRAIN",      MESSAGE_RELIABLE,   &EMPTY_RECORD         },
+    [MESSAGE_WHO] = {"WHO",        MESSAGE_GREETING,   &EMPTY_RECORD         },
+    [MESSAGE_BYE] = {"BYE",        MESSAGE_UNRELIABLE, &EMPTY_RECORD         },
+    [MESSAGE_ERROR] = {"ERROR",      MESSAGE_UNRELIABLE, &ERROR_RECORD         },
 };
 
 const MessageSpec *message_spec(uint8_t type)
@@ -197,8 +197,8 @@ bool message_greeting(MessageType type, const uint8_t session_id[SESSION_ID_SIZE
                      error))
         return false;
     if (body->length > FRAME_PART_SIZE)
-        return error_set(error, ERROR_TOO_LARGE, "%s has %zu bytes, the limit is %d", spec->name, body->length,
-                         FRAME_PART_SIZE);
+        return error_set(error, ERROR_TOO_LARGE, "%s has %zu bytes, the limit is %d", spec->name,
+                         body->length, FRAME_PART_SIZE);
     *ret_frame = (OutgoingFrame){
         .header = {.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .type = (uint8_t)type},
         .body = body->data,

@@ -68,8 +68,8 @@ typedef struct HelloMessage {
     int64_t proto_min, proto_max;
     char *worker;        /* uuid of this process, hex */
     int64_t incarnation; /* counts this process's sessions; a HELLO with a lower one came late: ignore it */
-    char *name;    /* "host/pid", for people */
-    char *version; /* of the product */
+    char *name;          /* "host/pid", for people */
+    char *version;       /* of the product */
     int64_t slots;
     RecordList databases; /* HelloDatabase */
     bool tenant_hooks;

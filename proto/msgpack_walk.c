@@ -1,4 +1,5 @@
 #include "proto/msgpack_walk.h"
+#include "common/utf8.h"
 #include <string.h>
 
 /* Formats 0xc0 to 0xdf; the others keep their value or count inside the first byte. `width` bytes follow:
@@ -7,17 +8,38 @@ static const struct {
     uint8_t kind, width;
     bool is_signed;
 } FORMATS[32] = {
-    [0x00] = {WALK_NIL, 0, false},      [0x01] = {WALK_RESERVED, 0, false}, [0x02] = {WALK_BOOL, 0, false},
-    [0x03] = {WALK_BOOL, 0, false},     [0x04] = {WALK_BYTES, 1, false},    [0x05] = {WALK_BYTES, 2, false},
-    [0x06] = {WALK_BYTES, 4, false},    [0x07] = {WALK_RESERVED, 0, false}, [0x08] = {WALK_RESERVED, 0, false},
-    [0x09] = {WALK_RESERVED, 0, false}, [0x0a] = {WALK_FLOAT, 4, false},    [0x0b] = {WALK_FLOAT, 8, false},
-    [0x0c] = {WALK_INT, 1, false},      [0x0d] = {WALK_INT, 2, false},      [0x0e] = {WALK_INT, 4, false},
-    [0x0f] = {WALK_INT, 8, false},      [0x10] = {WALK_INT, 1, true},       [0x11] = {WALK_INT, 2, true},
-    [0x12] = {WALK_INT, 4, true},       [0x13] = {WALK_INT, 8, true},       [0x14] = {WALK_RESERVED, 0, false},
-    [0x15] = {WALK_RESERVED, 0, false}, [0x16] = {WALK_RESERVED, 0, false}, [0x17] = {WALK_RESERVED, 0, false},
-    [0x18] = {WALK_RESERVED, 0, false}, [0x19] = {WALK_TEXT, 1, false},     [0x1a] = {WALK_TEXT, 2, false},
-    [0x1b] = {WALK_TEXT, 4, false},     [0x1c] = {WALK_ARRAY, 2, false},    [0x1d] = {WALK_ARRAY, 4, false},
-    [0x1e] = {WALK_MAP, 2, false},      [0x1f] = {WALK_MAP, 4, false},
+    [0x00] = {WALK_NIL,      0, false},
+      [0x01] = {WALK_RESERVED, 0, false},
+    [0x02] = {WALK_BOOL,     0, false},
+      [0x03] = {WALK_BOOL,     0, false},
+    [0x04] = {WALK_BYTES,    1, false},
+      [0x05] = {WALK_BYTES,    2, false},
+    [0x06] = {WALK_BYTES,    4, false},
+      [0x07] = {WALK_RESERVED, 0, false},
+    [0x08] = {WALK_RESERVED, 0, false},
+      [0x09] = {WALK_RESERVED, 0, false},
+    [0x0a] = {WALK_FLOAT,    4, false},
+      [0x0b] = {WALK_FLOAT,    8, false},
+    [0x0c] = {WALK_INT,      1, false},
+      [0x0d] = {WALK_INT,      2, false},
+    [0x0e] = {WALK_INT,      4, false},
+      [0x0f] = {WALK_INT,      8, false},
+    [0x10] = {WALK_INT,      1, true },
+      [0x11] = {WALK_INT,      2, true },
+    [0x12] = {WALK_INT,      4, true },
+      [0x13] = {WALK_INT,      8, true },
+    [0x14] = {WALK_RESERVED, 0, false},
+      [0x15] = {WALK_RESERVED, 0, false},
+    [0x16] = {WALK_RESERVED, 0, false},
+      [0x17] = {WALK_RESERVED, 0, false},
+    [0x18] = {WALK_RESERVED, 0, false},
+      [0x19] = {WALK_TEXT,     1, false},
+    [0x1a] = {WALK_TEXT,     2, false},
+      [0x1b] = {WALK_TEXT,     4, false},
+    [0x1c] = {WALK_ARRAY,    2, false},
+      [0x1d] = {WALK_ARRAY,    4, false},
+    [0x1e] = {WALK_MAP,      2, false},
+      [0x1f] = {WALK_MAP,      4, false},
 };
 
 static bool truncated(Error *error)
@@ -146,50 +168,7 @@ bool walk_skip(WalkCursor *cursor, Error *error)
     return walk_value(cursor, false, error);
 }
 
-/* The length of the sequence at `text`, 0 when it is malformed: overlong, a surrogate, above U+10FFFF. */
-static size_t utf8_sequence(const unsigned char *text, size_t left)
-{
-    static const struct {
-        uint8_t first, last, length, low, high; /* low..high: what the second byte may be */
-    } RULES[] = {
-        {0x01, 0x7f, 1, 0x00, 0x00},
-        {0xc2, 0xdf, 2, 0x80, 0xbf},
-        {0xe0, 0xe0, 3, 0xa0, 0xbf},
-        {0xe1, 0xec, 3, 0x80, 0xbf},
-        {0xed, 0xed, 3, 0x80, 0x9f},
-        {0xee, 0xef, 3, 0x80, 0xbf},
-        {0xf0, 0xf0, 4, 0x90, 0xbf},
-        {0xf1, 0xf3, 4, 0x80, 0xbf},
-        {0xf4, 0xf4, 4, 0x80, 0x8f},
-    };
-    for (size_t i = 0; i < sizeof RULES / sizeof RULES[0]; i++) {
-        if (text[0] < RULES[i].first || text[0] > RULES[i].last)
-            continue;
-        if (RULES[i].length > left)
-            return 0;
-        if (RULES[i].length > 1 && (text[1] < RULES[i].low || text[1] > RULES[i].high))
-            return 0;
-        for (size_t k = 2; k < RULES[i].length; k++) {
-            if ((text[k] & 0xc0) != 0x80)
-                return 0;
-        }
-        return RULES[i].length;
-    }
-    return 0;
-}
-
 bool walk_text_valid(const char *text, size_t length)
 {
-    const unsigned char *at = (const unsigned char *)text, *end = at + length;
-    while (at < end) {
-        if (*at - 1u < 0x7f) {
-            at++;
-            continue;
-        }
-        size_t step = utf8_sequence(at, (size_t)(end - at));
-        if (step == 0)
-            return false;
-        at += step;
-    }
-    return true;
+    return utf8_valid_prefix(text, length) == length && (length == 0 || memchr(text, '\0', length) == NULL);
 }

@@ -51,8 +51,8 @@ static bool pack_text(Encoder *encoder, const RecordField *field, const char *te
 {
     size_t length = text != NULL ? strlen(text) : 0;
     if (length > RECORD_TEXT_MAX)
-        return error_set(encoder->error, ERROR_TOO_LARGE, "\"%s\" has %zu bytes, the limit is %d", field->name,
-                         length, RECORD_TEXT_MAX);
+        return error_set(encoder->error, ERROR_TOO_LARGE, "\"%s\" has %zu bytes, the limit is %d",
+                         field->name, length, RECORD_TEXT_MAX);
     if (!walk_text_valid(text, length))
         return error_set(encoder->error, ERROR_PROTOCOL, "\"%s\" is not UTF-8", field->name);
     msgpack_pack_str_with_body(&encoder->packer, text, length);
@@ -196,8 +196,8 @@ static bool decode_text(Decoder *decoder, const RecordField *field, const WalkIt
     if (item->kind != WALK_TEXT)
         return wrong_type(decoder, field, "text");
     if (item->count > RECORD_TEXT_MAX)
-        return error_set(decoder->error, ERROR_TOO_LARGE, "\"%s\" has %zu bytes, the limit is %d", field->name,
-                         item->count, RECORD_TEXT_MAX);
+        return error_set(decoder->error, ERROR_TOO_LARGE, "\"%s\" has %zu bytes, the limit is %d",
+                         field->name, item->count, RECORD_TEXT_MAX);
     char *text = strndup(item->data, item->count);
     if (text == NULL)
         return error_memory(decoder->error);
@@ -305,7 +305,8 @@ typedef struct KeysSeen {
     WalkItem unknown[RECORD_UNKNOWN_MAX];
 } KeysSeen;
 
-static bool note_key(Decoder *decoder, KeysSeen *seen, const RecordType *type, const WalkItem *key, size_t row)
+static bool note_key(Decoder *decoder, KeysSeen *seen, const RecordType *type, const WalkItem *key,
+                     size_t row)
 {
     bool again = false;
     if (row < type->field_count) {

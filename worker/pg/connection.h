@@ -3,8 +3,9 @@
  * Used by one thread at a time, except connection_cancel(), which any thread may call while the connection is
  * open. Every wait has a bound: connecting has a deadline of its own (DNS included as far as libpq allows), a
  * dead peer is noticed by TCP keepalives and tcp_user_timeout. Sessions start with application_name and
- * nothing else in startup `options`, so that they pass a PgBouncer. Servers older than 14 are refused by
- * name.
+ * client_encoding as startup parameters and nothing in `options`, so that they pass a PgBouncer; notices are
+ * dropped. Only a primary is accepted unless the url says otherwise (target_session_attrs). Servers older
+ * than 14 are refused by name.
  */
 #pragma once
 #include "common/error.h"
@@ -29,29 +30,56 @@ PGconn *connection_pg(Connection *connection);
 /* "host:port/db", the only form in which a target is printed. */
 const char *connection_place(const Connection *connection);
 
+/* PQserverVersion(): 150018 for 15.18. */
+int connection_server_version(const Connection *connection);
+
 /* One simple-query message, possibly of several statements. Success needs every statement to succeed; then
  * the last result with rows (or the last one) is *ret_result (may be NULL if not wanted), the caller's to
- * PQclear. After an error all results have been read and Error holds the first one. A lost connection is
- * ERROR_CONNECT. */
+ * PQclear. A result of type void, such as pg_advisory_unlock_all()'s, does not count as rows, so that
+ * SESSION_TAIL may follow the SELECT whose answer is wanted. After an error all results have been read and
+ * Error holds the first one. A lost connection is ERROR_CONNECT; a statement ended by connection_cancel() is
+ * ERROR_CANCELLED. COPY from or to the client is an error, never a wait. */
 bool connection_exec(Connection *connection, const char *sql, PGresult **ret_result, Error *error) MUST_CHECK;
 
-/* One statement with text parameters (NULL entries are NULL). */
+/* Like connection_exec(), and shows every successful result of the message in order, for callers to whom
+ * command tags matter. The visitor must not keep the result. */
+typedef void ResultVisitor(void *context, const PGresult *result);
+bool connection_exec_each(Connection *connection, const char *sql, ResultVisitor *visit, void *context,
+                          Error *error) MUST_CHECK;
+
+/* One statement with text parameters (NULL entries are NULL); the extended protocol, so a second statement in
+ * sql is refused by the server. */
 bool connection_query(Connection *connection, const char *sql, int count, const char *const *values,
                       PGresult **ret_result, Error *error) MUST_CHECK;
 
-/* Asks the server to stop what this connection runs now (PQcancel). Thread-safe; harmless when idle. */
+/* The failed result behind the last connection_exec() or connection_query(), for the accessors below; NULL
+ * when it succeeded or the server said nothing. Valid until the next statement. */
+const PGresult *connection_failure(const Connection *connection);
+
+/* Asks the server to stop what this connection runs now (PQcancel). Thread-safe; harmless when idle. The
+ * request may arrive late, so the connection is not reusable afterwards. */
 void connection_cancel(Connection *connection);
 
-/* Idle, outside transaction, pipeline and COPY, and the socket is not known to be broken. */
+/* Idle, outside transaction, pipeline and COPY, never cancelled, and the socket is not known to be broken. */
 bool connection_is_reusable(const Connection *connection);
 
-/* Fills error from a failed result: server's primary message verbatim, SQLSTATE, DETAIL, HINT, CONTEXT's line
- * if any. */
+/* Fills error from a failed result: server's primary message verbatim, SQLSTATE, DETAIL, HINT, and as line
+ * result_block_line(). Returns false. */
 bool error_from_result(Error *error, const PGresult *result);
+
+/* Where an error is, 1-based in characters; 0 when the server did not say. The first counts in the message
+ * that was sent, the second in the text of result_internal_query(): what EXECUTE ran. */
+int64_t result_position(const PGresult *result);
+int64_t result_internal_position(const PGresult *result);
+const char *result_internal_query(const PGresult *result); /* NULL when there is none */
+const char *result_context(const PGresult *result);        /* NULL when there is none */
+
+/* The line of our own DO block that failed, from CONTEXT; 0 when it was not inside one. */
+int64_t result_block_line(const PGresult *result);
 
 typedef enum RetryClass {
     RETRY_NEVER,
-    RETRY_TRANSIENT, /* 40001, 40P01, 57P01-03, 53300, 25P03, class 08, connection lost */
+    RETRY_TRANSIENT, /* 40001, 40P01, 57P01-03, 57P05, 53300, 25P03, class 08, connection lost or refused */
     RETRY_LOCK,      /* 55P03: has its own number of attempts */
 } RetryClass;
 

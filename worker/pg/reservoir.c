@@ -1,36 +1,17 @@
 #include "worker/pg/reservoir.h"
 #include "worker/pg/deadline.h"
-#include <poll.h>
+#include "worker/pg/seat.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-enum {
-    FAIL_FAST_MS = 1000,
-    NAME_BYTES = 63, /* the server cuts application_name here */
-};
-
-/* One unit of the limit in use. It stands in `idle` or in `lent`, or in no list while its owner fills it
- * with a connection or closes it; only seats in `lent` may be cancelled. */
-typedef struct Seat {
-    Connection *connection; /* NULL until opened */
-    char *borrower;         /* application name it is lent under, or NULL */
-    int64_t tenants;        /* served so far */
-    int64_t retire_tenants;
-    int64_t retire_at_ms;
-    int64_t idle_since_ms;
-    bool cancelled;  /* never lent again */
-    bool cancelling; /* a canceller uses the connection outside the mutex, and closes it if it was returned */
-    bool returned;
-    struct Seat *prev, *next;
-    struct Seat *next_cancelled;
-} Seat;
+enum { FAIL_FAST_MS = 1000 };
 
 /* A caller in the queue; lives on its stack. */
 typedef struct Waiter {
     pthread_cond_t granted;
-    const char *application_name;
+    const ReservoirRequest *request;
     Seat *seat; /* set by whoever grants */
     struct Waiter *prev, *next;
 } Waiter;
@@ -56,14 +37,6 @@ static int64_t now_ms(const Reservoir *reservoir)
     return clock_now_ms(reservoir->options.clock);
 }
 
-static uint64_t next_random(Reservoir *reservoir)
-{
-    uint64_t x = reservoir->random += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
 Reservoir *reservoir_new(const ReservoirOptions *options, Error *error)
 {
     Reservoir *reservoir = calloc(1, sizeof *reservoir);
@@ -86,16 +59,6 @@ Reservoir *reservoir_new(const ReservoirOptions *options, Error *error)
     reservoir->options.url = reservoir->url;
     reservoir->random = (uint64_t)now_ms(reservoir) ^ (uint64_t)(uintptr_t)reservoir;
     return reservoir;
-}
-
-static void seat_free(Seat *seat)
-{
-    if (seat == NULL)
-        return;
-    if (seat->connection != NULL)
-        connection_close(seat->connection);
-    free(seat->borrower);
-    free(seat);
 }
 
 void reservoir_free(Reservoir *reservoir)
@@ -132,23 +95,29 @@ static bool may_open(const Reservoir *reservoir)
            !is_server_full(&reservoir->connect_error);
 }
 
-static bool same_name(const Connection *connection, const char *application_name)
-{
-    const char *current = PQparameterStatus(connection_pg((Connection *)connection), "application_name");
-    /* A pooler that does not report the name would not keep it either. */
-    return application_name == NULL || current == NULL || strncmp(current, application_name, NAME_BYTES) == 0;
-}
-
-/* Mutex held. An idle seat if there is one, else a new empty one if the limit has room, else NULL with
- * nothing changed (also when memory ran out). */
-static Seat *find_seat(Reservoir *reservoir, const char *application_name)
+/* Mutex held. The idle seat that fits best: of the owner, of the name, any. An owner gets a stranger's only
+ * when there is no room for a new one, and then the one that its owner misses least. */
+static Seat *find_idle(const Reservoir *reservoir, const ReservoirRequest *request)
 {
     Seat *seat;
+    if (request->owner != 0) {
+        DL_SEARCH_SCALAR(reservoir->idle, seat, owner, request->owner);
+        if (seat != NULL || reservoir->idle == NULL)
+            return seat;
+        bool room = may_open(reservoir) && !failed_lately(reservoir);
+        return room ? NULL : reservoir->idle->prev; /* utlist: the head's prev is the tail */
+    }
     DL_FOREACH(reservoir->idle, seat)
-    if (same_name(seat->connection, application_name))
-        break;
-    if (seat == NULL)
-        seat = reservoir->idle;
+    if (seat_has_name(seat, request->application_name))
+        return seat;
+    return reservoir->idle;
+}
+
+/* Mutex held. An idle seat, else a new empty one if the limit has room, else NULL with nothing changed (also
+ * when memory ran out). */
+static Seat *find_seat(Reservoir *reservoir, const ReservoirRequest *request)
+{
+    Seat *seat = find_idle(reservoir, request);
     if (seat != NULL) {
         DL_DELETE(reservoir->idle, seat);
         reservoir->counts.idle--;
@@ -167,7 +136,7 @@ static void serve_waiters(Reservoir *reservoir)
 {
     while (reservoir->waiters != NULL && !reservoir->closed) {
         Waiter *waiter = reservoir->waiters;
-        waiter->seat = find_seat(reservoir, waiter->application_name);
+        waiter->seat = find_seat(reservoir, waiter->request);
         if (waiter->seat == NULL)
             return;
         DL_DELETE(reservoir->waiters, waiter);
@@ -233,15 +202,15 @@ static Seat *wait_in_queue(Reservoir *reservoir, Waiter *waiter, Deadline deadli
 }
 
 /* A seat that belongs to the caller alone, with or without a connection in it. */
-static Seat *take_seat(Reservoir *reservoir, const char *application_name, int64_t wait_ms, Deadline deadline,
-                       bool first, Error *error)
+static Seat *take_seat(Reservoir *reservoir, const ReservoirRequest *request, Deadline deadline, bool first,
+                       Error *error)
 {
     pthread_mutex_lock(&reservoir->mutex);
     Seat *seat = NULL;
     if (!reservoir->closed && (first || reservoir->waiters == NULL))
-        seat = find_seat(reservoir, application_name);
+        seat = find_seat(reservoir, request);
     if (seat == NULL && !reservoir->closed) {
-        Waiter waiter = {.application_name = application_name};
+        Waiter waiter = {.request = request};
         seat = wait_in_queue(reservoir, &waiter, deadline, first);
     }
     int64_t open = reservoir->counts.open, limit = reservoir->limit;
@@ -253,31 +222,11 @@ static Seat *take_seat(Reservoir *reservoir, const char *application_name, int64
         closed_error(reservoir, error);
     else {
         error_set(error, ERROR_CONNECT, "no connection to database \"%s\" became free within %lld ms",
-                  reservoir->database, (long long)wait_ms);
+                  reservoir->database, (long long)request->wait_ms);
         error_set_detail(error, "%lld of %lld connections are in use", (long long)open, (long long)limit);
         error_set_hint(error, "raise max_connections of the database, or lower the concurrency");
     }
     return NULL;
-}
-
-/* Anything to read on an idle connection is a farewell: the server's last words, or the end of the stream. */
-static bool has_farewell(Connection *connection)
-{
-    struct pollfd look = {.fd = PQsocket(connection_pg(connection)), .events = POLLIN};
-    return look.fd < 0 || poll(&look, 1, 0) != 0;
-}
-
-/* False when the session is not usable any more. Both SESSION_TAIL and DISCARD ALL set the name back to the
- * one of the connection's start; libpq knows the current one because the server reports it. */
-static bool renew(Seat *seat, const char *application_name)
-{
-    if (!connection_is_reusable(seat->connection) || has_farewell(seat->connection))
-        return false;
-    if (same_name(seat->connection, application_name))
-        return true;
-    Error error ERROR_CLEANUP = {0};
-    return connection_query(seat->connection, "SELECT set_config('application_name', $1, false)", 1,
-                            &application_name, NULL, &error);
 }
 
 static void copy_error(Error *target, const Error *source)
@@ -290,57 +239,46 @@ static void copy_error(Error *target, const Error *source)
         error_set_hint(target, "%s", source->hint);
 }
 
-/* Up to a fifth less than `full`, so that connections of one moment do not all end in one moment. */
-static int64_t stagger(Reservoir *reservoir, int64_t full)
-{
-    if (full <= 0)
-        return INT64_MAX;
-    return full - (int64_t)(next_random(reservoir) % (uint64_t)(full / 5 + 1));
-}
-
-static bool open_connection(Reservoir *reservoir, Seat *seat, const char *application_name, Error *error)
+static bool open_seat(Reservoir *reservoir, Seat *seat, const ReservoirRequest *request, Error *error)
 {
     pthread_mutex_lock(&reservoir->mutex);
-    bool fail_fast = failed_lately(reservoir);
+    bool fail_fast = !request->try_anyway && failed_lately(reservoir);
     if (fail_fast)
         copy_error(error, &reservoir->connect_error);
     pthread_mutex_unlock(&reservoir->mutex);
     if (fail_fast)
         return false;
+    const char *name = request->application_name;
     ConnectionTarget target = {.database = reservoir->database,
                                .url = reservoir->url,
-                               .application_name = application_name != NULL ? application_name : "pgconvoy",
+                               .application_name = name != NULL ? name : "pgconvoy",
                                .connect_timeout_ms = reservoir->options.connect_timeout_ms};
-    seat->connection = connection_open(&target, error);
+    bool opened = seat_open(seat, &target, error);
     pthread_mutex_lock(&reservoir->mutex);
-    if (seat->connection != NULL) {
+    if (opened) {
         error_clear(&reservoir->connect_error);
         reservoir->counts.opened_total++;
-        int64_t age_ms = stagger(reservoir, reservoir->options.retire_age_ms);
-        seat->retire_at_ms = age_ms == INT64_MAX ? INT64_MAX : now_ms(reservoir) + age_ms;
-        seat->retire_tenants = stagger(reservoir, reservoir->options.retire_tenants);
-        seat->tenants = 0;
+        seat_begin_life(seat, &(SeatLife){.tenants = reservoir->options.retire_tenants,
+                                          .age_ms = reservoir->options.retire_age_ms,
+                                          .now_ms = now_ms(reservoir),
+                                          .random = &reservoir->random});
     } else {
         copy_error(&reservoir->connect_error, error);
         reservoir->failed_at_ms = now_ms(reservoir);
     }
     pthread_mutex_unlock(&reservoir->mutex);
-    return seat->connection != NULL;
+    return opened;
 }
 
 /* Puts a living connection into the seat and lends it. */
-static bool lend(Reservoir *reservoir, Seat *seat, const char *application_name, Error *error)
+static bool lend(Reservoir *reservoir, Seat *seat, const ReservoirRequest *request, Error *error)
 {
-    if (seat->connection != NULL && !renew(seat, application_name)) {
-        connection_close(seat->connection);
-        seat->connection = NULL;
-    }
-    if (seat->connection == NULL && !open_connection(reservoir, seat, application_name, error))
+    if (seat->connection != NULL && !seat_renew(seat, request->application_name))
+        seat_close_connection(seat);
+    if (seat->connection == NULL && !open_seat(reservoir, seat, request, error))
         return false;
-    free(seat->borrower);
-    seat->borrower = application_name != NULL ? strdup(application_name) : NULL;
-    if (application_name != NULL && seat->borrower == NULL)
-        return error_memory(error);
+    if (!seat_lend_to(seat, request->application_name, request->owner, error))
+        return false;
     pthread_mutex_lock(&reservoir->mutex);
     bool closed = reservoir->closed;
     if (!closed)
@@ -349,23 +287,23 @@ static bool lend(Reservoir *reservoir, Seat *seat, const char *application_name,
     return closed ? closed_error(reservoir, error) : true;
 }
 
-Connection *reservoir_acquire(Reservoir *reservoir, const char *application_name, int64_t wait_ms,
-                              Error *error)
+Connection *reservoir_acquire_for(Reservoir *reservoir, const ReservoirRequest *original, Error *error)
 {
-    if (wait_ms <= 0)
-        wait_ms = reservoir->options.connect_timeout_ms;
+    ReservoirRequest request = *original;
+    if (request.wait_ms <= 0)
+        request.wait_ms = reservoir->options.connect_timeout_ms;
     error_clear(error);
-    Deadline deadline = deadline_after_ms(wait_ms);
+    Deadline deadline = deadline_after_ms(request.wait_ms);
     for (bool first = false;; first = true) {
         Error wait_error ERROR_CLEANUP = {0};
-        Seat *seat = take_seat(reservoir, application_name, wait_ms, deadline, first, &wait_error);
+        Seat *seat = take_seat(reservoir, &request, deadline, first, &wait_error);
         if (seat == NULL) {
             if (error->code == ERROR_NONE) /* else a full server's own words, from the round before */
                 error_move(error, &wait_error);
             return NULL;
         }
         error_clear(error);
-        if (lend(reservoir, seat, application_name, error))
+        if (lend(reservoir, seat, &request, error))
             return seat->connection;
         drop_seat(reservoir, seat);
         pthread_mutex_lock(&reservoir->mutex);
@@ -376,15 +314,32 @@ Connection *reservoir_acquire(Reservoir *reservoir, const char *application_name
     }
 }
 
+Connection *reservoir_acquire(Reservoir *reservoir, const char *application_name, int64_t wait_ms,
+                              Error *error)
+{
+    ReservoirRequest request = {.application_name = application_name, .wait_ms = wait_ms};
+    return reservoir_acquire_for(reservoir, &request, error);
+}
+
+int64_t reservoir_idle_of(Reservoir *reservoir, uint64_t owner)
+{
+    int64_t count = 0;
+    Seat *seat;
+    pthread_mutex_lock(&reservoir->mutex);
+    DL_FOREACH(reservoir->idle, seat)
+    count += seat->owner == owner;
+    pthread_mutex_unlock(&reservoir->mutex);
+    return count;
+}
+
 /* Mutex held. */
 static bool keeps(const Reservoir *reservoir, const Seat *seat)
 {
     return !reservoir->closed && !seat->cancelled && reservoir->counts.open <= reservoir->limit &&
-           seat->tenants < seat->retire_tenants && now_ms(reservoir) < seat->retire_at_ms &&
-           connection_is_reusable(seat->connection);
+           !seat_is_worn(seat, now_ms(reservoir)) && connection_is_reusable(seat->connection);
 }
 
-void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants)
+static void take_back(Reservoir *reservoir, Connection *connection, int64_t tenants, bool clean)
 {
     if (connection == NULL)
         return;
@@ -397,11 +352,10 @@ void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t ten
     }
     DL_DELETE(reservoir->lent, seat);
     seat->tenants += tenants;
-    seat->returned = true;
-    bool keep = keeps(reservoir, seat);
+    bool keep = clean && keeps(reservoir, seat);
     bool drop = !keep && !seat->cancelling;
+    seat->returned = !keep;
     if (keep) {
-        seat->returned = false;
         seat->idle_since_ms = now_ms(reservoir);
         DL_PREPEND(reservoir->idle, seat);
         reservoir->counts.idle++;
@@ -410,6 +364,16 @@ void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t ten
     pthread_mutex_unlock(&reservoir->mutex);
     if (drop)
         drop_seat(reservoir, seat);
+}
+
+void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants)
+{
+    take_back(reservoir, connection, tenants, true);
+}
+
+void reservoir_discard(Reservoir *reservoir, Connection *connection)
+{
+    take_back(reservoir, connection, 0, false);
 }
 
 /* Mutex held. Moves idle seats to *garbage, the longest idle first, while `unwanted` says so. */
@@ -435,8 +399,8 @@ static bool any_seat(const Reservoir *reservoir, const Seat *seat)
 static bool stale_seat(const Reservoir *reservoir, const Seat *seat)
 {
     int64_t now = now_ms(reservoir), idle_timeout = reservoir->options.idle_timeout_ms;
-    return (idle_timeout > 0 && now - seat->idle_since_ms >= idle_timeout) || now >= seat->retire_at_ms ||
-           has_farewell(seat->connection);
+    return (idle_timeout > 0 && now - seat->idle_since_ms >= idle_timeout) || seat_is_worn(seat, now) ||
+           seat_has_farewell(seat);
 }
 
 void reservoir_close(Reservoir *reservoir)

@@ -50,8 +50,25 @@ void reservoir_free(Reservoir *reservoir);
 Connection *reservoir_acquire(Reservoir *reservoir, const char *application_name, int64_t wait_ms,
                               Error *error) MUST_CHECK;
 
+typedef struct ReservoirRequest {
+    const char *application_name;
+    int64_t wait_ms;
+    uint64_t owner;  /* 0 = nobody in particular */
+    bool try_anyway; /* connects even when connecting failed a moment ago: for a caller that has paused */
+} ReservoirRequest;
+
+/* The same for an owner that wants connections of its own: prefers the idle ones that it used last, then a
+ * new one while the limit has room, then the one that is idle longest, whose ever it was. */
+Connection *reservoir_acquire_for(Reservoir *reservoir, const ReservoirRequest *request,
+                                  Error *error) MUST_CHECK;
+
+/* Idle connections that this owner used last and would get again. */
+int64_t reservoir_idle_of(Reservoir *reservoir, uint64_t owner);
+
 /* Returns it. `tenants` is how many tenants it served meanwhile (counts towards retirement). */
 void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants);
+/* Returns it to be closed: its session could not be left clean. */
+void reservoir_discard(Reservoir *reservoir, Connection *connection);
 
 /* Changes the grant; surplus idle connections close at once, surplus lent ones when they return. */
 void reservoir_set_limit(Reservoir *reservoir, int64_t limit);

@@ -7,10 +7,12 @@
  *
  * Detection looks at columns: `name` -> name (its time column is applied_at, else created_at); else `hash`
  * with a bigint created_at -> drizzle-kit; else `hash` -> hash; anything else is ERROR_TRACKING naming the
- * columns, never a second table. A configured format other than auto skips detection but must fit the
- * columns.
+ * columns, never a second table. `id` and the time column must exist too. A configured format other than auto
+ * skips detection but its columns must exist; a time column of another type than the format's is then refused
+ * by the server when a row is written, as it always was. Views and further columns with defaults are fine.
  */
 #pragma once
+#include "common/buffer.h"
 #include "common/error.h"
 #include "common/migration.h"
 #include "worker/pg/connection.h"
@@ -32,13 +34,21 @@ typedef struct TrackingColumn {
 } TrackingColumn;
 
 typedef struct TrackingTable {
-    TrackingFormat format;
-    char time_column[64]; /* "applied_at" or "created_at" */
+    TrackingFormat format; /* TRACKING_NONE: there is no table */
+    char time_column[64];  /* "applied_at" or "created_at" */
+    bool time_bigint;      /* the time column holds milliseconds since the epoch */
+    unsigned columns;      /* which of the columns that matter exist, for tracking_choose() */
 } TrackingTable;
 
 /* Decides the shape from a table's columns; ERROR_TRACKING names them when it fits none. */
 bool tracking_detect(const TrackingColumn *columns, size_t count, TrackingTable *ret_table,
                      Error *error) MUST_CHECK;
+
+/* Decides with a configuration at once: the table's own shape, or the configured one when its columns exist.
+ * count 0 means that there is no table: the configured format / default_format. `format` is "auto" or a
+ * format's name; NULL means "auto" and "name". */
+bool tracking_resolve(const TrackingColumn *columns, size_t count, const char *format,
+                      const char *default_format, TrackingTable *ret_table, Error *error) MUST_CHECK;
 
 /* Reads the columns of "schema"."table" with one query and detects. No such table -> format TRACKING_NONE. No
  * such schema -> ERROR_NO_SCHEMA. */
@@ -46,7 +56,29 @@ bool tracking_find(Connection *connection, const char *schema, const char *table
                    Error *error) MUST_CHECK;
 
 /* What a tenant will use: the table's own format, or, without a table, configured format / default_format. A
- * table that contradicts an explicitly configured format is ERROR_TRACKING. `format` is "auto" or a format's
- * name. */
+ * table without the columns of an explicitly configured format is ERROR_TRACKING. `format` is "auto" or a
+ * format's name. */
 bool tracking_choose(const TrackingTable *found, const char *format, const char *default_format,
                      TrackingTable *ret_table, Error *error) MUST_CHECK;
+
+/* SQL builders. `qualified` is the quoted "schema"."table" (sql_append_qualified()). Values are literals, so
+ * the text can stand in a DO block after one more quoting. */
+
+/* CREATE TABLE IF NOT EXISTS ..., the package's own DDL for a format. */
+void tracking_append_create(Buffer *sql, TrackingFormat format, const char *qualified);
+
+/* INSERT of one row: identifier and time, as the package writes them. drizzle-kit stores the journal's
+ * `when`, or the server's clock where there is none. */
+void tracking_append_insert(Buffer *sql, const TrackingTable *table, const char *qualified,
+                            const Migration *migration);
+
+/* A boolean expression: is this migration recorded? Among files of equal content (hash formats), `ordinal` is
+ * its place (1 = first): it counts as recorded when that many rows have the hash. */
+void tracking_append_applied(Buffer *sql, const TrackingTable *table, const char *qualified,
+                             const Migration *migration, int64_t ordinal);
+
+/* The place of bundle item `index` among the items of equal hash, 1-based. */
+int64_t tracking_ordinal(const Bundle *bundle, size_t index);
+
+/* The column that identifies a migration: "name" or "hash". */
+const char *tracking_identifier_column(TrackingFormat format);

@@ -1,0 +1,136 @@
+#include "common/tenant.h"
+#include "common/tenant_index.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool list_reserve(TenantList *list)
+{
+    if (list->count < list->capacity)
+        return true;
+    size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+    Tenant *items = reallocarray(list->items, capacity, sizeof(*items));
+    if (items == NULL)
+        return false;
+    list->items = items;
+    list->capacity = capacity;
+    return true;
+}
+
+bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error)
+{
+    if (!tenant_id_check(id, error))
+        return false;
+    if (!list_reserve(list))
+        return error_memory(error);
+    Tenant tenant = {strdup(database), strdup(id), strdup("")};
+    if (tenant.database == NULL || tenant.id == NULL || tenant.schema == NULL) {
+        record_clear(&TENANT_RECORD, &tenant);
+        return error_memory(error);
+    }
+    list->items[list->count++] = tenant;
+    return true;
+}
+
+static bool refuse_shared_schema(const Tenant *first, const Tenant *second, const char *schema_template,
+                                 Error *error)
+{
+    error_set(error, ERROR_TENANTS, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
+              second->id, second->schema);
+    error_set_hint(error, "put {id} into the schema template \"%s\"", schema_template);
+    return false;
+}
+
+bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *error)
+{
+    TENANT_INDEX_CLEANUP TenantIndex *owners = tenant_index_new(list->count, error);
+    if (owners == NULL)
+        return false;
+    for (size_t i = 0; i < list->count; i++) {
+        Tenant *tenant = &list->items[i];
+        char *schema = schema_from_template(schema_template, tenant->id, error);
+        if (schema == NULL)
+            return false;
+        free(tenant->schema);
+        tenant->schema = schema;
+        size_t owner = tenant_index_find(owners, tenant->database, schema);
+        if (owner == TENANT_INDEX_NONE) {
+            if (!tenant_index_add(owners, tenant->database, schema, i, error))
+                return false;
+        } else if (strcmp(list->items[owner].id, tenant->id) != 0) {
+            return refuse_shared_schema(&list->items[owner], tenant, schema_template, error);
+        }
+    }
+    return true;
+}
+
+/* Keeps the items whose flag is false, in order. */
+static size_t drop_flagged(TenantList *list, const bool *dropped)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (dropped[i])
+            record_clear(&TENANT_RECORD, &list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    }
+    size_t count = list->count - kept;
+    list->count = kept;
+    return count;
+}
+
+size_t tenant_list_unique(TenantList *list)
+{
+    ERROR_CLEANUP Error ignored = {0};
+    TENANT_INDEX_CLEANUP TenantIndex *seen = tenant_index_new(list->count, &ignored);
+    bool *dropped = calloc(list->count + 1, sizeof(*dropped));
+    size_t count = 0;
+    if (seen == NULL || dropped == NULL)
+        goto done;
+    for (size_t i = 0; i < list->count; i++) {
+        const Tenant *tenant = &list->items[i];
+        dropped[i] = tenant_index_find(seen, tenant->database, tenant->id) != TENANT_INDEX_NONE;
+        if (!dropped[i] && !tenant_index_add(seen, tenant->database, tenant->id, i, &ignored))
+            goto done;
+    }
+    count = drop_flagged(list, dropped);
+done:
+    free(dropped);
+    return count;
+}
+
+bool tenant_list_exclude(TenantList *list, const TenantList *excluded, Error *error)
+{
+    TENANT_INDEX_CLEANUP TenantIndex *index = tenant_index_new(excluded->count, error);
+    if (index == NULL)
+        return false;
+    for (size_t i = 0; i < excluded->count; i++) {
+        const Tenant *tenant = &excluded->items[i];
+        if (tenant_index_find(index, tenant->database, tenant->id) == TENANT_INDEX_NONE &&
+            !tenant_index_add(index, tenant->database, tenant->id, i, error))
+            return false;
+    }
+    bool *dropped = calloc(list->count + 1, sizeof(*dropped));
+    if (dropped == NULL)
+        return error_memory(error);
+    for (size_t i = 0; i < list->count; i++) {
+        const Tenant *tenant = &list->items[i];
+        dropped[i] = tenant_index_find(index, tenant->database, tenant->id) != TENANT_INDEX_NONE ||
+                     tenant_index_find(index, "", tenant->id) != TENANT_INDEX_NONE;
+    }
+    drop_flagged(list, dropped);
+    free(dropped);
+    return true;
+}
+
+void tenant_list_truncate(TenantList *list, size_t limit)
+{
+    while (list->count > limit)
+        record_clear(&TENANT_RECORD, &list->items[--list->count]);
+}
+
+void tenant_list_clear(TenantList *list)
+{
+    tenant_list_truncate(list, 0);
+    free(list->items);
+    *list = (TenantList){0};
+}

@@ -1,0 +1,145 @@
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/commands.h"
+
+enum { TENANT_LIMIT_MAX = 10000000 };
+
+#define ROWS(rows) .options = (rows), .count = sizeof(rows) / sizeof((rows)[0])
+
+static const char CHOICE_OF_TENANTS[] = "tenants";
+
+/* clang-format off */
+static const Option TENANT_OPTIONS[] = {
+    {.name = "all",
+     .letter = 'a',
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_TENANTS,
+     .doc = "every tenant that the configuration finds"},
+    {.name = "tenant",
+     .letter = 't',
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_TENANTS,
+     .doc = "this tenant (db/ID when several databases know the id)"},
+    {.name = "tenants",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_TENANTS,
+     .doc = "these tenants, in this order"},
+    {.name = "tenants-file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_TENANTS,
+     .doc = "the tenants in this file, one id or db<TAB>id per line; - is stdin"},
+    {.name = "exclude",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "not these tenants"},
+    {.name = "exclude-file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "not the tenants in this file"},
+    {.name = "limit",
+     .argument = "N",
+     .setting = NO_SETTING,
+     .min = 1,
+     .max = TENANT_LIMIT_MAX,
+     .doc = "only the first N tenants"},
+};
+
+static const Option RUN_OPTIONS[] = {
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+    {.name = "mark-applied",
+     .setting = NO_SETTING,
+     .doc = "record the pending migrations as applied without running them"},
+    {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
+    {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
+    {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
+    {.name = "max-failures", .argument = "N|P%", .setting = SETTING_RUN_MAX_FAILURES},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+    {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+static const Option MIGRATE_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+    {.name = "format", .argument = "FORMAT", .setting = SETTING_MIGRATIONS_FORMAT},
+    {.name = "default-format", .argument = "FORMAT", .setting = SETTING_MIGRATIONS_DEFAULT_FORMAT},
+};
+
+static const Option STATUS_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+    {.name = "format", .argument = "FORMAT", .setting = SETTING_MIGRATIONS_FORMAT},
+};
+
+static const Option WORKER_LINKS[] = {
+    {.name = "listen", .argument = "ENDPOINT", .setting = SETTING_COORDINATOR_LISTEN},
+    {.name = "workers", .argument = "E1,E2", .setting = SETTING_COORDINATOR_WORKERS},
+    {.name = "min-workers", .argument = "N", .setting = SETTING_COORDINATOR_MIN_WORKERS},
+    {.name = "wait", .argument = "MS", .setting = SETTING_COORDINATOR_WAIT_MS},
+    {.name = "plain", .setting = SETTING_COORDINATOR_PLAIN},
+};
+
+static const Option MIGRATE_OUTPUT[] = {
+    {.name = "json", .setting = NO_SETTING, .doc = "the result as JSON on stdout"},
+};
+
+static const Option STATUS_OUTPUT[] = {
+    {.name = "json", .setting = NO_SETTING, .doc = "the result as JSON on stdout"},
+    {.name = "exit-code", .setting = NO_SETTING, .doc = "exit with 3 when migrations are pending"},
+};
+
+static const ExitCode MIGRATE_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, NULL},      {EXIT_USAGE, NULL},
+    {EXIT_ABORTED, NULL},    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode STATUS_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "the status of some tenants could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_PENDING, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const Command ROWS_OF_COMMANDS[] = {
+    {
+        .name = "migrate",
+        .summary = "Apply pending migrations to tenants.",
+        .usage = "--all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy migrate --all --concurrency 20 --max-failures 1% --json",
+        .exits = MIGRATE_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(RUN_OPTIONS)},
+                {"Migrations", ROWS(MIGRATE_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_migrate,
+    },
+    {
+        .name = "status",
+        .summary = "Tell which migrations each tenant has and lacks; by default of all tenants.",
+        .usage = "[--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy status --all --exit-code",
+        .exits = STATUS_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Migrations", ROWS(STATUS_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(STATUS_OUTPUT)},
+            },
+        .run = cli_status,
+    },
+};
+/* clang-format on */
+
+const CommandTable COMMANDS = {ROWS_OF_COMMANDS, sizeof(ROWS_OF_COMMANDS) / sizeof(ROWS_OF_COMMANDS[0])};

@@ -1,0 +1,6 @@
+/* The commands of pgconvoy: each runs to its end, prints its result on stdout and returns the exit code. */
+#pragma once
+#include "common/options.h"
+
+int cli_migrate(const CliArguments *arguments); /* migrate.c */
+int cli_status(const CliArguments *arguments);  /* status.c */

@@ -1,0 +1,38 @@
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/run.h"
+#include "coordinator/report.h"
+#include <stdio.h>
+
+/* The result on stdout, the last words on stderr. */
+static bool print_report(const CliRun *run, Error *error)
+{
+    const CliArguments *arguments = run->arguments;
+    bool json = option_given(arguments, "json"), quiet = option_given(arguments, "quiet");
+    bool ok = json ? report_migrate_json(stdout, &run->report, error)
+                   : report_migrate_text(stdout, &run->report, run->request.dry_run,
+                                         option_given(arguments, "verbose"), error);
+    if (!quiet)
+        report_last_words(stderr, &run->report, "pgconvoy migrate");
+    return ok;
+}
+
+int cli_migrate(const CliArguments *arguments)
+{
+    CliRun run = {.arguments = arguments};
+    ERROR_CLEANUP Error error = {0};
+    bool mark = option_given(arguments, "mark-applied");
+    int code;
+    bool ok = cli_run(&run, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
+    if (!ok && run.report.entries == NULL)
+        code = cli_run_failed(&run, &error);
+    else if (!ok) {
+        /* Broken off half-way: what happened to whom matters more than the reason alone. */
+        ERROR_CLEANUP Error unprinted = {0};
+        if (!option_given(arguments, "json") && !print_report(&run, &unprinted))
+            error_set_detail(&error, "%s", unprinted.message);
+        code = cli_run_failed(&run, &error);
+    } else
+        code = print_report(&run, &error) ? run_report_exit_code(&run.report) : cli_run_failed(&run, &error);
+    cli_run_clear(&run);
+    return code;
+}

@@ -1,0 +1,35 @@
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/run.h"
+#include "coordinator/report.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Errors first; pending work only when the caller asked for a verdict. */
+static int exit_code(const CliRun *run)
+{
+    size_t behind = 0, errors = 0;
+    for (size_t i = 0; i < run->report.count; i++) {
+        const char *status = run->report.entries[i].status.status;
+        behind += status != NULL && strcmp(status, "behind") == 0;
+        errors += status == NULL || strcmp(status, "error") == 0;
+    }
+    if (run->report.aborted || run->report.cancelled)
+        return EXIT_INTERRUPTED;
+    if (errors > 0)
+        return EXIT_FAILED;
+    return behind > 0 && option_given(run->arguments, "exit-code") ? EXIT_PENDING : EXIT_DONE;
+}
+
+int cli_status(const CliArguments *arguments)
+{
+    CliRun run = {.arguments = arguments};
+    ERROR_CLEANUP Error error = {0};
+    bool ok = cli_run(&run, RUN_STATUS, &error);
+    if (ok)
+        ok = option_given(arguments, "json")
+                 ? report_status_json(stdout, &run.report, &error)
+                 : report_status_text(stdout, &run.report, option_given(arguments, "verbose"), &error);
+    int code = ok ? exit_code(&run) : cli_run_failed(&run, &error);
+    cli_run_clear(&run);
+    return code;
+}

@@ -1,0 +1,500 @@
+#include "coordinator/migrator.h"
+#include "common/clock.h"
+#include "coordinator/run_table.h"
+#include "coordinator/run_tenants.h"
+#include "worker/worker.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HOSTED_CONCURRENCY = 10,
+    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
+    EQUAL_FAILURES = 20,
+};
+
+/* One run in progress. */
+typedef struct MigratorRun {
+    const RunRequest *request;
+    RunReport *report;
+    Bundle bundle;
+    WireContext *context;
+    Worker *hosted;
+    Dispatcher *dispatcher;
+    RunOptions options;
+    int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
+    bool past_deadline;
+    uint32_t *work; /* apply phase: phase index -> entry index */
+    Error *error;   /* what a callback could not return */
+} MigratorRun;
+
+static void say_step(const MigratorRun *run, RunStep step, size_t tenants)
+{
+    if (run->request->on_step != NULL)
+        run->request->on_step(run->request->host, step, tenants);
+}
+
+/* Dispatcher's glance at the outside world: the operator's wish, then the deadline. */
+static Request poll_host(void *host)
+{
+    MigratorRun *run = host;
+    Request request =
+        run->request->poll_host != NULL ? run->request->poll_host(run->request->host) : REQUEST_NONE;
+    if (request != REQUEST_NONE)
+        return request;
+    run->past_deadline = clock_now_ms(&SYSTEM_CLOCK) >= run->deadline_ms;
+    return run->past_deadline ? REQUEST_ABORT : REQUEST_NONE;
+}
+
+static void report_progress(void *host, const Engine *engine)
+{
+    MigratorRun *run = host;
+    EngineTotals totals = engine_totals(engine);
+    if (run->request->on_progress != NULL)
+        run->request->on_progress(run->request->host, &totals);
+}
+
+static RunOptions run_options(const RunRequest *request)
+{
+    const Config *config = request->config;
+    return (RunOptions){
+        .migrations_table = (char *)config_text(config, SETTING_MIGRATIONS_TABLE),
+        .format = (char *)config_text(config, SETTING_MIGRATIONS_FORMAT),
+        .default_format = (char *)config_text(config, SETTING_MIGRATIONS_DEFAULT_FORMAT),
+        .lock_timeout_ms = config_int(config, SETTING_RUN_LOCK_TIMEOUT_MS),
+        .lock_attempts = config_int(config, SETTING_RUN_LOCK_ATTEMPTS),
+        .lock_wait_ms = config_int(config, SETTING_RUN_LOCK_WAIT_MS),
+        .statement_timeout_ms = config_int(config, SETTING_RUN_STATEMENT_TIMEOUT_MS),
+        .set_lock_timeout_ms = config_int(config, SETTING_RUN_SET_LOCK_TIMEOUT_MS),
+        .retry_max_attempts = config_int(config, SETTING_RETRY_MAX_ATTEMPTS),
+        .retry_initial_delay_ms = config_int(config, SETTING_RETRY_INITIAL_DELAY_MS),
+        .retry_max_delay_ms = config_int(config, SETTING_RETRY_MAX_DELAY_MS),
+        .connect_timeout_ms = config_int(config, SETTING_POOLS_CONNECT_TIMEOUT_MS),
+        .strict = config_bool(config, SETTING_RUN_STRICT),
+        .dry_run = request->dry_run,
+    };
+}
+
+static bool is_hosted(const RunRequest *request)
+{
+    return request->listen == NULL && request->workers->count == 0;
+}
+
+/* 0 = the sum of all slots. */
+static int64_t run_concurrency(const RunRequest *request)
+{
+    int64_t configured = config_int(request->config, SETTING_RUN_CONCURRENCY);
+    if (config_source(request->config, SETTING_RUN_CONCURRENCY) != SOURCE_DEFAULT && configured > 0)
+        return configured;
+    return is_hosted(request) ? HOSTED_CONCURRENCY : 0;
+}
+
+static bool load_bundle(MigratorRun *run, Error *error)
+{
+    TextList warnings = {0};
+    bool ok = bundle_load(config_text(run->request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
+                          &warnings, error);
+    for (size_t i = 0; ok && i < warnings.count && run->request->on_warning != NULL; i++)
+        run->request->on_warning(run->request->host, warnings.items[i]);
+    text_list_clear(&warnings);
+    run->report->migration_count = run->bundle.count;
+    return ok;
+}
+
+/* Opens the links, starts the hosted worker when nobody else is named, and waits for workers. */
+static bool gather(MigratorRun *run, Error *error)
+{
+    static atomic_uint runs; /* several runs of one process must not share an address */
+    const RunRequest *request = run->request;
+    char inproc[48];
+    snprintf(inproc, sizeof inproc, "inproc://pgconvoy-%u", atomic_fetch_add(&runs, 1));
+    const char *listen[1] = {is_hosted(request) ? inproc : request->listen};
+    if ((run->context = wire_context_new(error)) == NULL)
+        return false;
+    run->dispatcher = dispatcher_new(
+        &(DispatcherOptions){
+            .config = request->config,
+            .context = run->context,
+            .connect = (const char *const *)request->workers->items,
+            .connect_count = request->workers->count,
+            .listen = listen,
+            .listen_count = listen[0] != NULL,
+            .plain = request->plain,
+            .bundle = &run->bundle,
+            .min_workers =
+                is_hosted(request) ? 1 : config_int(request->config, SETTING_COORDINATOR_MIN_WORKERS),
+            .wait_ms = config_int(request->config, SETTING_COORDINATOR_WAIT_MS),
+            .poll_host = poll_host,
+            .interrupt_fd = request->interrupt_fd,
+            .host = run,
+        },
+        error);
+    if (run->dispatcher == NULL)
+        return false;
+    if (is_hosted(request)) {
+        size_t databases = 0;
+        config_databases(request->config, &databases);
+        if (databases == 0) {
+            error_set(error, ERROR_CONFIG, "no database is configured");
+            error_set_hint(error,
+                           "set DATABASE_URL, or `databases` in pgconvoy.yaml, or name workers with --listen "
+                           "or --workers");
+            return false;
+        }
+        const char *coordinators[] = {inproc};
+        run->hosted = worker_start(&(WorkerOptions){.config = request->config,
+                                                    .context = run->context,
+                                                    .slots = run_concurrency(request),
+                                                    .coordinators = coordinators,
+                                                    .coordinator_count = 1},
+                                   error);
+        if (run->hosted == NULL)
+            return false;
+    }
+    return dispatcher_gather(run->dispatcher, error);
+}
+
+/* Runs a phase over entries chosen by `work` (NULL = all). */
+static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size_t count,
+                      PhaseOutcome *ret_outcome, Error *error)
+{
+    const Tenant **tenants = calloc(count + 1, sizeof *tenants);
+    if (tenants == NULL)
+        return error_memory(error);
+    for (size_t i = 0; i < count; i++)
+        tenants[i] = run->report->entries[work != NULL ? work[i] : i].tenant;
+    phase->tenants = tenants;
+    phase->tenant_count = count;
+    phase->options = &run->options;
+    phase->on_progress = report_progress;
+    phase->host = run;
+    bool ok = dispatcher_run(run->dispatcher, phase, ret_outcome, error);
+    run->report->aborted |= ret_outcome->aborted;
+    run->report->cancelled |= ret_outcome->cancelled;
+    run->report->aborted_by_policy |= ret_outcome->aborted_by_policy;
+    free(tenants);
+    return ok;
+}
+
+static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
+{
+    (void)index;
+    (void)attempt;
+    MigratorRun *run = host;
+    ParseResult *result = record;
+    if (outcome_state(outcome) != TENANT_SUCCEEDED) {
+        if (outcome == OUTCOME_NOT_STARTED || run->error->code != ERROR_NONE)
+            return 0;
+        error_set(run->error, ERROR_CONNECT, "%s",
+                  result->error != NULL ? result->error : outcome_name(outcome));
+        if (result->sqlstate != NULL)
+            strncpy(run->error->sqlstate, result->sqlstate, sizeof run->error->sqlstate - 1);
+        if (result->detail != NULL)
+            error_set_detail(run->error, "%s", result->detail);
+        if (result->hint != NULL)
+            error_set_hint(run->error, "%s", result->hint);
+        return 0;
+    }
+    /* One server's word is enough, and several databases mostly say the same. */
+    if (run->report->refused_files.count == 0) {
+        run->report->refused_files = result->failures;
+        result->failures = (RecordList){0};
+    }
+    return 0;
+}
+
+/* Lets every database's server judge every file, before any tenant is touched. */
+static bool judge_files(MigratorRun *run, Error *error)
+{
+    const TextList *databases = dispatcher_databases(run->dispatcher);
+    Tenant *targets = calloc(databases->count, sizeof *targets);
+    const Tenant **pointers = calloc(databases->count, sizeof *pointers);
+    bool ok = targets != NULL && pointers != NULL;
+    for (size_t i = 0; ok && i < databases->count; i++) {
+        targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
+        pointers[i] = &targets[i];
+    }
+    Phase phase = {
+        .operation = OPERATION_PARSE,
+        .tenants = pointers,
+        .tenant_count = databases->count,
+        .options = &run->options,
+        .max_failures = 0,
+        .on_result = keep_parse,
+        .host = run,
+    };
+    PhaseOutcome outcome = {0};
+    Error refused = {0};
+    run->error = &refused;
+    if (!ok)
+        error_memory(error);
+    ok = ok && dispatcher_run(run->dispatcher, &phase, &outcome, error);
+    if (ok && refused.code != ERROR_NONE) {
+        error_move(error, &refused);
+        ok = false;
+    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
+        ok = error_set(error, ERROR_CANCELLED,
+                       "stopped while the migration files were checked; nothing was changed");
+    phase_outcome_clear(&outcome);
+    error_clear(&refused);
+    free(pointers);
+    free(targets);
+    return ok;
+}
+
+static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
+{
+    (void)attempt;
+    MigratorRun *run = host;
+    run_entry_plan(&run->report->entries[index], outcome, record);
+    return 0;
+}
+
+static bool plan(MigratorRun *run, Error *error)
+{
+    Phase phase = {
+        .operation = OPERATION_STATUS,
+        .concurrency = PLAN_CONCURRENCY,
+        .schedule = ENGINE_ROLLING,
+        .max_failures = -1,
+        .on_result = keep_status,
+    };
+    PhaseOutcome outcome = {0};
+    bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
+    for (size_t i = 0; ok && i < run->report->count; i++)
+        if (run_entry_needs_work(&run->report->entries[i]))
+            run->report->entries[i].state = TENANT_PENDING;
+        else
+            run->report->entries[i].state = TENANT_SUCCEEDED;
+    phase_outcome_clear(&outcome);
+    return ok;
+}
+
+static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
+{
+    (void)attempt;
+    MigratorRun *run = host;
+    uint64_t key = 0;
+    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, record, &key) &&
+        run->error->code == ERROR_NONE)
+        error_memory(run->error);
+    return key;
+}
+
+/* The default policy is the configured one; the caller's callback may add to it. */
+static bool tenant_failed(void *host, uint32_t index)
+{
+    MigratorRun *run = host;
+    const RunRequest *request = run->request;
+    bool abort = strcmp(config_text(request->config, SETTING_RUN_ON_ERROR), "abort") == 0;
+    RunEntry *entry = &run->report->entries[run->work[index]];
+    if (entry->result.tenant_id == NULL)
+        entry->result.tenant_id = strdup(entry->tenant->id);
+    if (request->on_failed != NULL && request->on_failed(request->host, &entry->result))
+        abort = true;
+    return abort;
+}
+
+/* "N", "P%" or "" of a run of `count` tenants; -1 = no limit. */
+static int64_t max_failures(const Config *config, size_t count)
+{
+    const char *text = config_text(config, SETTING_RUN_MAX_FAILURES);
+    if (text[0] == '\0')
+        return -1;
+    int64_t number = strtoll(text, NULL, 10);
+    if (number == 0)
+        return -1;
+    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
+    return strchr(text, '%') != NULL ? (int64_t)count * number / 100 : number - 1;
+}
+
+/* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
+static int64_t equal_failures(const Config *config)
+{
+    bool says_how = config_source(config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
+                    config_source(config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
+    return says_how ? 0 : EQUAL_FAILURES;
+}
+
+/* Phase indices of the entries that need work, and their predecessors among each other. */
+static bool choose_work(MigratorRun *run, uint32_t **ret_predecessors, size_t *ret_count, Error *error)
+{
+    size_t count = run->report->count;
+    uint32_t *in_list = run_tenants_predecessors(&run->report->tenants, error);
+    uint32_t *position = calloc(count + 1, sizeof *position);
+    uint32_t *predecessors = calloc(count + 1, sizeof *predecessors);
+    run->work = calloc(count + 1, sizeof *run->work);
+    bool ok = in_list != NULL && position != NULL && predecessors != NULL && run->work != NULL;
+    size_t chosen = 0;
+    for (size_t i = 0; ok && i < count; i++) {
+        if (run->report->entries[i].state != TENANT_PENDING)
+            continue;
+        /* Occurrences of one tenant have one plan, so a predecessor that exists was chosen too. */
+        predecessors[chosen] = in_list[i] == ENGINE_NONE ? ENGINE_NONE : position[in_list[i]];
+        position[i] = (uint32_t)chosen;
+        run->work[chosen++] = (uint32_t)i;
+    }
+    free(in_list);
+    free(position);
+    if (!ok) {
+        free(predecessors);
+        return error_memory(error);
+    }
+    *ret_predecessors = predecessors;
+    *ret_count = chosen;
+    return true;
+}
+
+/* Everybody whose plan says "nothing to do", and everybody else in a dry run. */
+static bool finish_without_work(MigratorRun *run, Error *error)
+{
+    RunReport *report = run->report;
+    for (size_t i = 0; i < report->count; i++) {
+        RunEntry *entry = &report->entries[i];
+        bool readable = entry->status.status != NULL && strcmp(entry->status.status, "error") != 0;
+        if (entry->state == TENANT_PENDING && !run->request->dry_run)
+            continue;
+        bool stopped = entry->status.status == NULL;
+        TenantState state = readable ? TENANT_SUCCEEDED : stopped ? TENANT_SKIPPED : TENANT_FAILED;
+        Outcome outcome = readable ? OUTCOME_ALREADY : stopped ? OUTCOME_NOT_STARTED : OUTCOME_ERROR;
+        if (entry->status.outcome != NULL && !readable)
+            outcome_from_name(entry->status.outcome, &outcome);
+        for (size_t p = 0; readable && p < entry->status.pending_migrations.count; p++)
+            if (!text_list_add(&entry->result.applied_migrations, entry->status.pending_migrations.items[p]))
+                return error_memory(error);
+        if (entry->status.sqlstate != NULL && entry->result.sqlstate == NULL)
+            entry->result.sqlstate = strdup(entry->status.sqlstate);
+        if (!run_entry_finish(entry, state, outcome, 0, report->several_databases, error))
+            return false;
+    }
+    return true;
+}
+
+static bool apply(MigratorRun *run, Error *error)
+{
+    const Config *config = run->request->config;
+    uint32_t *predecessors = NULL;
+    size_t count = 0;
+    if (!choose_work(run, &predecessors, &count, error))
+        return false;
+    Error callback_error = {0};
+    run->error = &callback_error;
+    Phase phase = {
+        .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
+        .predecessors = predecessors,
+        .concurrency = run_concurrency(run->request),
+        .schedule =
+            strcmp(config_text(config, SETTING_RUN_SCHEDULE), "rolling") == 0 ? ENGINE_ROLLING : ENGINE_BATCH,
+        .lock_wait_ms = run->options.lock_wait_ms,
+        .max_failures = max_failures(config, run->report->count),
+        .equal_failures = equal_failures(config),
+        .on_result = keep_result,
+        .on_failed = tenant_failed,
+    };
+    PhaseOutcome outcome = {0};
+    if (count > 0)
+        say_step(run, STEP_APPLY, count);
+    bool ok = run->report->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
+    for (size_t i = 0; i < count; i++) {
+        bool known = outcome.states != NULL;
+        Error ignored = {0};
+        if (!run_entry_finish(&run->report->entries[run->work[i]], known ? outcome.states[i] : TENANT_SKIPPED,
+                              known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
+                              known ? outcome.attempts[i] : 0, run->report->several_databases,
+                              ok ? error : &ignored))
+            ok = false;
+        error_clear(&ignored);
+    }
+    run->report->abort_reason = outcome.abort_reason;
+    if (ok && callback_error.code != ERROR_NONE) {
+        error_move(error, &callback_error);
+        ok = false;
+    }
+    error_clear(&callback_error);
+    phase_outcome_clear(&outcome);
+    free(predecessors);
+    return ok;
+}
+
+static bool run_steps(MigratorRun *run, Error *error)
+{
+    const RunRequest *request = run->request;
+    RunReport *report = run->report;
+    if (!load_bundle(run, error))
+        return false;
+    say_step(run, STEP_GATHER, 0);
+    if (!gather(run, error))
+        return false;
+    report->several_databases = dispatcher_databases(run->dispatcher)->count > 1;
+    say_step(run, STEP_DISCOVER, 0);
+    if (!run_tenants_collect(request, run->dispatcher, &report->tenants, error) ||
+        !run_table_new(report, error))
+        return false;
+    if (request->judge_files && report->count > 0) {
+        say_step(run, STEP_PARSE, 0);
+        if (!judge_files(run, error))
+            return false;
+        if (report->refused_files.count > 0)
+            return error_set(error, ERROR_MIGRATIONS,
+                             "%zu migration files were refused by the server; nothing was applied",
+                             report->refused_files.count);
+    }
+    say_step(run, STEP_PLAN, report->count);
+    if (report->count > 0 && !plan(run, error))
+        return false;
+    if (request->action != RUN_STATUS && !finish_without_work(run, error))
+        return false;
+    if (request->action != RUN_STATUS && !request->dry_run) {
+        if (!apply(run, error))
+            return false;
+    }
+    say_step(run, STEP_DONE, 0);
+    return true;
+}
+
+bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error)
+{
+    int64_t deadline_ms = config_int(request->config, SETTING_RUN_DEADLINE_MS);
+    MigratorRun run = {
+        .request = request,
+        .report = ret_report,
+        .options = run_options(request),
+        .started_ms = clock_now_ms(&SYSTEM_CLOCK),
+    };
+    run.deadline_ms = deadline_ms > 0 ? run.started_ms + deadline_ms : INT64_MAX;
+    *ret_report = (RunReport){0};
+    bool ok = run_steps(&run, error);
+    dispatcher_free(run.dispatcher);
+    worker_free(run.hosted);
+    wire_context_free(run.context);
+    bundle_clear(&run.bundle);
+    free(run.work);
+    ret_report->totals = run_table_totals(ret_report);
+    ret_report->past_deadline = run.past_deadline;
+    ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - run.started_ms;
+    return ok;
+}
+
+/* True when every failed tenant was only busy. */
+static bool only_busy(const RunReport *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const RunEntry *entry = &report->entries[i];
+        if (entry->state == TENANT_FAILED && strcmp(entry->result.outcome, outcome_name(OUTCOME_BUSY)) != 0)
+            return false;
+    }
+    return true;
+}
+
+int run_report_exit_code(const RunReport *report)
+{
+    bool by_policy = report->past_deadline || report->aborted_by_policy;
+    if ((report->aborted || report->cancelled) && !by_policy)
+        return EXIT_INTERRUPTED;
+    if (report->aborted || report->cancelled)
+        return EXIT_ABORTED;
+    if (report->totals.failed > 0)
+        return only_busy(report) ? EXIT_UNAVAILABLE : EXIT_FAILED;
+    return EXIT_DONE;
+}

@@ -1,0 +1,73 @@
+/* Migrator: one run from configuration to report; what the CLI's commands and, later, the public library
+ * call.
+ *
+ * A run: load the bundle, gather workers (one hosted in this process unless the options name others),
+ * discover or read the tenants, let the server judge the files, plan by set-based status, apply to the
+ * tenants that are behind, report. Runs in the calling thread.
+ */
+#pragma once
+#include "common/config.h"
+#include "common/results.h"
+#include "common/tenant.h"
+#include "coordinator/dispatcher.h"
+
+typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
+
+typedef enum RunStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP_APPLY, STEP_DONE } RunStep;
+
+typedef struct RunRequest {
+    RunAction action;
+    const Config *config; /* must outlive the run */
+    /* Who: an explicit list (kept in order, duplicates too) or everybody the configuration discovers. */
+    const char *tenants;      /* "a,b,db/c" or NULL */
+    const char *tenants_file; /* path or "-" or NULL */
+    const char *exclude;      /* like tenants */
+    const char *exclude_file;
+    size_t limit; /* 0 = all */
+    bool dry_run;
+    bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
+    /* With whom. */
+    const TextList *workers; /* endpoints of listening workers */
+    const char *listen;      /* endpoint for workers that connect, or NULL */
+    bool plain;
+
+    /* Called from the run's thread; all may be NULL. */
+    Request (*poll_host)(void *host);
+    int interrupt_fd; /* -1 = none */
+    void (*on_step)(void *host, RunStep step, size_t tenants);
+    void (*on_progress)(void *host, const EngineTotals *totals);
+    void (*on_warning)(void *host, const char *text);
+    bool (*on_failed)(void *host, const TenantMigrationResult *result); /* true = abort */
+    void *host;
+} RunRequest;
+
+/* What is known of one listed tenant. */
+typedef struct RunEntry {
+    const Tenant *tenant;
+    TenantState state;
+    TenantMigrationStatus status; /* the plan */
+    TenantMigrationResult result; /* migrate, mark-applied */
+} RunEntry;
+
+typedef struct RunReport {
+    TenantList tenants;
+    RunEntry *entries; /* in the order of the list */
+    size_t count;
+    bool several_databases;
+    EngineTotals totals; /* migrate: computed from the entries */
+    EngineAbort abort_reason;
+    bool aborted, cancelled;
+    bool aborted_by_policy; /* on_error, a failure limit; else the operator or the deadline */
+    bool past_deadline;
+    int64_t duration_ms;
+    size_t migration_count;
+    RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */
+} RunReport;
+
+/* False: the run could not be made (Error says why; nothing was applied unless the report says so). True: the
+ * report holds everybody's fate. */
+bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error) MUST_CHECK;
+void run_report_clear(RunReport *report);
+
+/* The exit code that a finished migrate deserves. */
+int run_report_exit_code(const RunReport *report);

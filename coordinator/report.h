@@ -1,0 +1,27 @@
+/* Report: a finished run as JSON (the contract's shapes) or as tables for people, on stdout; its last words
+ * on stderr.
+ */
+#pragma once
+#include "coordinator/migrator.h"
+#include <stdio.h>
+
+/* {results:[...], summary:{...}} */
+bool report_migrate_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
+
+/* {tenants:[...], summary:{...}} */
+bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
+
+/* {error, suggestion, ...}: what --json prints when the run could not be made. */
+void report_error_json(FILE *file, const Error *error, const RunReport *report);
+
+/* Grouped by outcome and error; every tenant by name when there are few or `details`. */
+bool report_migrate_text(FILE *file, const RunReport *report, bool dry_run, bool details,
+                         Error *error) MUST_CHECK;
+bool report_status_text(FILE *file, const RunReport *report, bool details, Error *error) MUST_CHECK;
+
+/* Files that a server refused, one entry each with place and hint. */
+void report_refused_files(FILE *file, const RunReport *report);
+
+/* Totals, the five most frequent errors, and the command that runs only the failed again (`command`: how it
+ * was called up to the selection, such as "pgconvoy migrate"). */
+void report_last_words(FILE *file, const RunReport *report, const char *command);

@@ -1,0 +1,25 @@
+/* Run table: what is known of every listed tenant, and how results of several attempts come together.
+ *
+ * Merging is commutative where it matters: states only rise, the set of applied migrations only grows. */
+#pragma once
+#include "coordinator/migrator.h"
+
+/* One entry per tenant of report->tenants, all pending. */
+bool run_table_new(RunReport *report, Error *error) MUST_CHECK;
+
+/* Takes over the content of a status result. */
+void run_entry_plan(RunEntry *entry, Outcome outcome, TenantMigrationStatus *status);
+
+/* Merges a migrate result (content moved) and returns its failure key, 0 = none. False: memory ran out. */
+bool run_entry_merge(RunEntry *entry, Outcome outcome, TenantMigrationResult *result,
+                     uint64_t *ret_failure_key) MUST_CHECK;
+
+/* Behind, or the plan could not be read: only a worker can tell more. */
+bool run_entry_needs_work(const RunEntry *entry);
+
+/* Gives an entry its final state and the texts that the report needs for it. */
+bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint32_t attempts,
+                      bool several_databases, Error *error) MUST_CHECK;
+
+/* From the entries, always. */
+EngineTotals run_table_totals(const RunReport *report);

@@ -1,0 +1,228 @@
+#include "coordinator/run_tenants.h"
+#include "common/tenant_index.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void warn(const RunRequest *request, const char *text)
+{
+    if (request->on_warning != NULL)
+        request->on_warning(request->host, text);
+}
+
+/* A discover phase's host: where the ids go, and the first thing that went wrong. */
+typedef struct Discovery {
+    TenantList *list;
+    const TextList *databases; /* phase index -> name */
+    Error error;
+} Discovery;
+
+/* No SQLSTATE (the server was not reached), or one about connecting: not the query's fault. */
+static bool is_connection_trouble(const char *sqlstate)
+{
+    static const char *const CLASSES[] = {"08", "28", "3D", "53", "57"};
+    for (size_t i = 0; sqlstate != NULL && i < sizeof CLASSES / sizeof CLASSES[0]; i++)
+        if (strncmp(sqlstate, CLASSES[i], 2) == 0)
+            return true;
+    return sqlstate == NULL;
+}
+
+static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
+{
+    (void)attempt;
+    Discovery *discovery = host;
+    DiscoverResult *result = record;
+    const char *database = discovery->databases->items[index];
+    if (outcome_state(outcome) != TENANT_SUCCEEDED) {
+        error_set(&discovery->error, is_connection_trouble(result->sqlstate) ? ERROR_CONNECT : ERROR_TENANTS,
+                  "tenant discovery on database \"%s\" failed: %s", database,
+                  result->error != NULL ? result->error : outcome_name(outcome));
+        if (result->sqlstate != NULL)
+            strncpy(discovery->error.sqlstate, result->sqlstate, sizeof discovery->error.sqlstate - 1);
+        if (result->detail != NULL)
+            error_set_detail(&discovery->error, "%s", result->detail);
+        error_set_hint(&discovery->error, "%s",
+                       result->hint != NULL ? result->hint
+                                            : "check `tenants.query` and the worker's database role");
+        return 0;
+    }
+    const Tenant *tenants = result->tenants.items;
+    for (size_t i = 0; i < result->tenants.count && discovery->error.code == ERROR_NONE; i++)
+        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->error))
+            error_prefix(&discovery->error, "tenant discovery on database \"%s\"", database);
+    return 0;
+}
+
+/* Runs the configured discovery once on every database. */
+static bool discover(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+{
+    const char *query = config_text(request->config, SETTING_TENANTS_QUERY);
+    RunOptions options = {
+        .discover_query = query[0] != '\0' ? (char *)query : NULL,
+        .schema_template = (char *)config_text(request->config, SETTING_TENANTS_SCHEMA),
+        .connect_timeout_ms = config_int(request->config, SETTING_POOLS_CONNECT_TIMEOUT_MS),
+        .retry_max_attempts = config_int(request->config, SETTING_RETRY_MAX_ATTEMPTS),
+    };
+    const TextList *databases = dispatcher_databases(dispatcher);
+    Tenant *targets = calloc(databases->count, sizeof *targets);
+    const Tenant **pointers = calloc(databases->count, sizeof *pointers);
+    bool ok = targets != NULL && pointers != NULL;
+    if (!ok)
+        error_memory(error);
+    for (size_t i = 0; ok && i < databases->count; i++) {
+        targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
+        pointers[i] = &targets[i];
+    }
+    Discovery discovery = {.list = list, .databases = databases};
+    Phase phase = {
+        .operation = OPERATION_DISCOVER,
+        .tenants = pointers,
+        .tenant_count = databases->count,
+        .options = &options,
+        .max_failures = 0,
+        .on_result = keep_discovered,
+        .host = &discovery,
+    };
+    PhaseOutcome outcome = {0};
+    ok = ok && dispatcher_run(dispatcher, &phase, &outcome, error);
+    if (ok && discovery.error.code != ERROR_NONE) {
+        error_move(error, &discovery.error);
+        ok = false;
+    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
+        ok = error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+    phase_outcome_clear(&outcome);
+    error_clear(&discovery.error);
+    free(pointers);
+    free(targets);
+    return ok;
+}
+
+/* tenants.ids, tenants.file or tenants.command. */
+static bool configured_list(const RunRequest *request, const TextList *databases, TenantList *list,
+                            Error *error)
+{
+    const TextList *ids = config_tenant_ids(request->config);
+    for (size_t i = 0; i < ids->count; i++)
+        if (!tenant_list_add_named(list, ids->items[i], databases, error))
+            return false;
+    if (ids->count > 0)
+        return true;
+    const TextList *command = config_tenant_command(request->config);
+    if (command->count == 0)
+        return tenant_list_read_file(list, config_text(request->config, SETTING_TENANTS_FILE), error);
+    char **argv = calloc(command->count + 1, sizeof *argv);
+    if (argv == NULL)
+        return error_memory(error);
+    memcpy(argv, command->items, command->count * sizeof *argv);
+    bool ok = tenant_list_read_command(list, argv, error);
+    free(argv);
+    return ok;
+}
+
+/* Gives every tenant without a database the only one there is. */
+static bool assign_databases(const TextList *databases, TenantList *list, Error *error)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        Tenant *tenant = &list->items[i];
+        bool known = false;
+        for (size_t d = 0; d < databases->count && !known; d++)
+            known = strcmp(databases->items[d], tenant->database) == 0;
+        if (known)
+            continue;
+        if (tenant->database[0] != '\0') {
+            error_set(error, ERROR_TENANTS, "tenant \"%s\": no worker reaches a database named \"%s\"",
+                      tenant->id, tenant->database);
+            error_set_hint(error, "name a database of the workers' configuration");
+            return false;
+        }
+        if (databases->count != 1) {
+            error_set(error, ERROR_TENANTS, "tenant \"%s\" is ambiguous: there are %zu databases", tenant->id,
+                      databases->count);
+            error_set_hint(error, "write it as database/id, in list files as database<TAB>id");
+            return false;
+        }
+        char *name = strdup(databases->items[0]);
+        if (name == NULL)
+            return error_memory(error);
+        free(tenant->database);
+        tenant->database = name;
+    }
+    return true;
+}
+
+static bool exclude(const RunRequest *request, const TextList *databases, TenantList *list, Error *error)
+{
+    TenantList excluded = {0};
+    bool ok =
+        (request->exclude == NULL || tenant_list_parse(&excluded, request->exclude, databases, error)) &&
+        (request->exclude_file == NULL || tenant_list_read_file(&excluded, request->exclude_file, error));
+    ok = ok && tenant_list_exclude(list, &excluded, error);
+    tenant_list_clear(&excluded);
+    return ok;
+}
+
+bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+{
+    const Config *config = request->config;
+    const TextList *databases = dispatcher_databases(dispatcher);
+    bool explicit_list = request->tenants != NULL || request->tenants_file != NULL;
+    bool by_worker =
+        config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
+    bool by_list = config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
+                   config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+    if (request->tenants != NULL && !tenant_list_parse(list, request->tenants, databases, error))
+        return false;
+    if (request->tenants_file != NULL && !tenant_list_read_file(list, request->tenants_file, error))
+        return false;
+    if (!explicit_list && !by_worker && !by_list) {
+        error_set(error, ERROR_CONFIG, "no source of tenants is configured");
+        error_set_hint(
+            error, "set one of tenants.query, tenants.schemas, tenants.ids, tenants.file or tenants.command "
+                   "in pgconvoy.yaml, or name tenants with --tenant, --tenants or --tenants-file");
+        return false;
+    }
+    if (!explicit_list && by_list && !configured_list(request, databases, list, error))
+        return false;
+    if (!explicit_list && !by_list && !discover(request, dispatcher, list, error))
+        return false;
+    if (!assign_databases(databases, list, error))
+        return false;
+    if (!explicit_list) {
+        size_t dropped = tenant_list_unique(list);
+        char text[80];
+        snprintf(text, sizeof text, "%zu duplicate tenants were dropped from the discovered list", dropped);
+        if (dropped > 0)
+            warn(request, text);
+    }
+    if (!exclude(request, databases, list, error))
+        return false;
+    if (request->limit > 0)
+        tenant_list_truncate(list, request->limit);
+    return tenant_list_resolve(list, config_text(config, SETTING_TENANTS_SCHEMA), error);
+}
+
+uint32_t *run_tenants_predecessors(const TenantList *list, Error *error)
+{
+    TENANT_INDEX_CLEANUP TenantIndex *firsts = tenant_index_new(list->count + 1, error);
+    uint32_t *predecessors = calloc(list->count + 1, sizeof *predecessors);
+    uint32_t *last = calloc(list->count + 1, sizeof *last); /* by first occurrence: the latest one so far */
+    bool ok = firsts != NULL && predecessors != NULL && last != NULL;
+    for (size_t i = 0; ok && i < list->count; i++) {
+        const Tenant *tenant = &list->items[i];
+        size_t first = tenant_index_find(firsts, tenant->database, tenant->schema);
+        predecessors[i] = ENGINE_NONE;
+        if (first == TENANT_INDEX_NONE) {
+            ok = tenant_index_add(firsts, tenant->database, tenant->schema, i, error);
+            first = i;
+        } else
+            predecessors[i] = last[first];
+        last[first] = (uint32_t)i;
+    }
+    free(last);
+    if (ok)
+        return predecessors;
+    free(predecessors);
+    if (error->code == ERROR_NONE)
+        error_memory(error);
+    return NULL;
+}

@@ -1,0 +1,343 @@
+#include "proto/link.h"
+#include "proto/endpoint.h"
+#include "proto/wire_context.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    HIGH_WATER_MARK = 1000,          /* messages; the sessions' windows are the real limit */
+    MESSAGE_FRAME_MAX = 1024 * 1025, /* FRAME_BODY_MAX and room for what encryption adds */
+    HANDSHAKE_MS = 10000,
+    CONNECT_MS = 5000,
+    TCP_RETRANSMIT_MS = 20000,
+    RECONNECT_MS = 500,
+    RECONNECT_MAX_MS = 10000,
+    HEARTBEAT_MAX_MS = 16000, /* four times as much must stay below 65,600, where libzmq overflows */
+    ENDPOINT_TEXT_MAX = 512,
+};
+
+struct Link {
+    WireContext *context;
+    void *socket;
+    LinkOptions options; /* its endpoint is not kept: see `endpoint` */
+    Endpoint endpoint;
+    char *bound; /* the endpoint with the real port */
+    uint64_t dropped;
+};
+
+static bool failed(Error *error, const char *what, const char *endpoint)
+{
+    return error_set(error, ERROR_SYSTEM, "cannot %s %s: %s", what, endpoint, zmq_strerror(zmq_errno()));
+}
+
+static LinkStatus link_failed(Error *error, const char *what, const Link *link)
+{
+    failed(error, what, link->bound);
+    return LINK_FAILED;
+}
+
+/* ---- opening and closing ---- */
+
+typedef struct SocketOption {
+    int option;
+    int value;
+} SocketOption;
+
+static bool set_options(void *socket, const SocketOption *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof options[i].value) != 0)
+            return false;
+    return true;
+}
+
+static bool configure(void *socket, const LinkOptions *options, const Endpoint *endpoint)
+{
+    int64_t heartbeat_ms =
+        options->heartbeat_ms < HEARTBEAT_MAX_MS ? options->heartbeat_ms : (int64_t)HEARTBEAT_MAX_MS;
+    int64_t frame_max = MESSAGE_FRAME_MAX;
+    const SocketOption common[] = {
+        {ZMQ_SNDHWM,              HIGH_WATER_MARK        },
+        {ZMQ_RCVHWM,              HIGH_WATER_MARK        },
+        {ZMQ_LINGER,              0                      },
+        {ZMQ_HANDSHAKE_IVL,       HANDSHAKE_MS           },
+        {ZMQ_TCP_MAXRT,           TCP_RETRANSMIT_MS      },
+        {ZMQ_TCP_KEEPALIVE,       1                      },
+        {ZMQ_TCP_KEEPALIVE_IDLE,  30                     },
+        {ZMQ_TCP_KEEPALIVE_INTVL, 10                     },
+        {ZMQ_TCP_KEEPALIVE_CNT,   3                      },
+        {ZMQ_HEARTBEAT_IVL,       (int)heartbeat_ms      },
+        {ZMQ_HEARTBEAT_TIMEOUT,   (int)(3 * heartbeat_ms)},
+        {ZMQ_HEARTBEAT_TTL,       (int)(4 * heartbeat_ms)},
+        {ZMQ_IPV6,                endpoint->ipv6         },
+    };
+    /* Without MANDATORY a ROUTER silently drops what it cannot deliver. */
+    const SocketOption binding[] = {
+        {ZMQ_ROUTER_MANDATORY, 1}
+    };
+    /* Without IMMEDIATE a DEALER queues for a peer that may never come, and the next one gets it. */
+    const SocketOption connecting[] = {
+        {ZMQ_IMMEDIATE,         1                                                                    },
+        {ZMQ_CONNECT_TIMEOUT,   CONNECT_MS                                                           },
+        {ZMQ_RECONNECT_IVL,     options->reconnect_ms > 0 ? (int)options->reconnect_ms : RECONNECT_MS},
+        {ZMQ_RECONNECT_IVL_MAX,
+         options->reconnect_max_ms > 0 ? (int)options->reconnect_max_ms : RECONNECT_MAX_MS           },
+    };
+    return set_options(socket, common, sizeof common / sizeof common[0]) &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
+           (options->bind ? set_options(socket, binding, sizeof binding / sizeof binding[0])
+                          : set_options(socket, connecting, sizeof connecting / sizeof connecting[0]));
+}
+
+/* A socket that is bound or connected; NULL with the error set. */
+static void *open_socket(WireContext *context, const LinkOptions *options, const Endpoint *endpoint,
+                         Error *error)
+{
+    void *socket = zmq_socket(wire_context_zmq(context), options->bind ? ZMQ_ROUTER : ZMQ_DEALER);
+    if (socket == NULL) {
+        failed(error, "open a socket for", endpoint->address);
+        return NULL;
+    }
+    if (!configure(socket, options, endpoint))
+        failed(error, "configure a socket for", endpoint->address);
+    else if ((options->bind ? zmq_bind : zmq_connect)(socket, endpoint->address) != 0)
+        failed(error, options->bind ? "bind" : "connect", endpoint->address);
+    else
+        return socket;
+    zmq_close(socket);
+    return NULL;
+}
+
+static char *bound_endpoint(void *socket, const LinkOptions *options, const Endpoint *endpoint)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    size_t size = sizeof text;
+    if (options->bind && zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size) == 0)
+        return strdup(text);
+    return strdup(endpoint->address);
+}
+
+bool link_endpoint_check(const char *endpoint, bool plain, bool bind, Error *error)
+{
+    ENDPOINT_CLEANUP Endpoint parsed = {0};
+    if (!endpoint_parse(endpoint, plain, bind, &parsed, error))
+        return false;
+    if (bind && endpoint_folder_missing(&parsed))
+        return true;
+    return endpoint_check_folder(&parsed, false, error);
+}
+
+Link *link_open(WireContext *context, const LinkOptions *options, Error *error)
+{
+    ENDPOINT_CLEANUP Endpoint endpoint = {0};
+    if (!endpoint_parse(options->endpoint, options->plain, options->bind, &endpoint, error) ||
+        !endpoint_check_folder(&endpoint, options->bind, error) ||
+        (options->bind && !endpoint_check_free(&endpoint, error)))
+        return NULL;
+    Link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        error_memory(error);
+        return NULL;
+    }
+    link->context = context;
+    link->options = *options;
+    link->options.endpoint = NULL;
+    link->socket = open_socket(context, options, &endpoint, error);
+    if (link->socket == NULL) {
+        link_close(link, 0);
+        return NULL;
+    }
+    link->bound = bound_endpoint(link->socket, options, &endpoint);
+    if (link->bound == NULL) {
+        error_memory(error);
+        link_close(link, 0);
+        return NULL;
+    }
+    link->endpoint = endpoint;
+    endpoint = (Endpoint){0};
+    return link;
+}
+
+void link_close(Link *link, int64_t linger_ms)
+{
+    if (link == NULL)
+        return;
+    if (link->socket != NULL) {
+        int linger = linger_ms > INT32_MAX ? INT32_MAX : (int)linger_ms;
+        zmq_setsockopt(link->socket, ZMQ_LINGER, &linger, sizeof linger);
+        zmq_close(link->socket);
+    }
+    /* ZeroMQ leaves the socket file behind. */
+    if (link->options.bind && link->endpoint.path != NULL)
+        unlink(link->endpoint.path);
+    endpoint_clear(&link->endpoint);
+    free(link->bound);
+    free(link);
+}
+
+bool link_reopen(Link *link, Error *error)
+{
+    if (link->options.bind)
+        return error_set(error, ERROR_SYSTEM, "link %s is bound and cannot connect again", link->bound);
+    void *socket = open_socket(link->context, &link->options, &link->endpoint, error);
+    if (socket == NULL)
+        return false;
+    zmq_close(link->socket);
+    link->socket = socket;
+    return true;
+}
+
+const char *link_endpoint(const Link *link)
+{
+    return link->bound;
+}
+
+uint64_t link_dropped(const Link *link)
+{
+    return link->dropped;
+}
+
+/* ---- sending ---- */
+
+static int send_part(void *socket, const void *bytes, size_t length, int more)
+{
+    int sent;
+    do
+        sent = zmq_send(socket, bytes, length, ZMQ_DONTWAIT | more);
+    while (sent < 0 && zmq_errno() == EINTR);
+    return sent;
+}
+
+LinkStatus link_send(Link *link, const PeerId *peer, const OutgoingFrame *frame, Error *error)
+{
+    unsigned char header[FRAME_HEADER_SIZE];
+    frame_header_encode(&frame->header, header);
+    /* Only the first part can fail for want of room or of a peer; ZeroMQ takes the others with it or, when
+     * the peer goes away in between, drops them all. */
+    if ((link->options.bind && send_part(link->socket, peer->bytes, peer->length, ZMQ_SNDMORE) < 0) ||
+        send_part(link->socket, header, sizeof header, ZMQ_SNDMORE) < 0 ||
+        send_part(link->socket, frame->body, frame->body_length, 0) < 0) {
+        if (zmq_errno() == EAGAIN)
+            return LINK_AGAIN;
+        if (zmq_errno() == EHOSTUNREACH)
+            return LINK_UNREACHABLE;
+        return link_failed(error, "send on", link);
+    }
+    return LINK_OK;
+}
+
+/* ---- receiving ---- */
+
+/* The parts of one message, as far as a well-formed one has them. */
+typedef struct Parts {
+    zmq_msg_t part[3];
+    size_t count; /* of parts that came; may be more than were kept */
+} Parts;
+
+static bool receive_part(void *socket, zmq_msg_t *part)
+{
+    zmq_msg_init(part);
+    int received;
+    do
+        received = zmq_msg_recv(part, socket, ZMQ_DONTWAIT);
+    while (received < 0 && zmq_errno() == EINTR);
+    if (received >= 0)
+        return true;
+    int reason = zmq_errno();
+    zmq_msg_close(part);
+    errno = reason;
+    return false;
+}
+
+/* Reads one message to its end, keeping at most `wanted` parts. */
+static bool receive_parts(void *socket, size_t wanted, Parts *parts)
+{
+    bool more = true;
+    for (parts->count = 0; more; parts->count++) {
+        zmq_msg_t surplus;
+        zmq_msg_t *part = parts->count < wanted ? &parts->part[parts->count] : &surplus;
+        if (!receive_part(socket, part))
+            return false;
+        more = zmq_msg_more(part);
+        if (part == &surplus)
+            zmq_msg_close(&surplus);
+    }
+    return true;
+}
+
+static void close_parts(Parts *parts, size_t wanted)
+{
+    for (size_t i = 0; i < parts->count && i < wanted; i++)
+        zmq_msg_close(&parts->part[i]);
+}
+
+/* Takes a frame out of the parts behind the peer's id; LINK_DROPPED when it is none of ours. */
+static LinkStatus read_frame(zmq_msg_t *header, zmq_msg_t *body, IncomingFrame *frame, Error *error)
+{
+    ERROR_CLEANUP Error malformed = {0};
+    if (!frame_header_decode(zmq_msg_data(header), zmq_msg_size(header), &frame->header, &malformed) ||
+        zmq_msg_size(body) > FRAME_BODY_MAX)
+        return LINK_DROPPED;
+    frame->body_length = zmq_msg_size(body);
+    frame->body = malloc(frame->body_length + 1); /* never malloc(0) */
+    if (frame->body == NULL) {
+        error_memory(error);
+        return LINK_FAILED;
+    }
+    memcpy(frame->body, zmq_msg_data(body), frame->body_length);
+    return LINK_OK;
+}
+
+LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error)
+{
+    size_t ids = link->options.bind ? 1 : 0;
+    Parts parts;
+    if (!receive_parts(link->socket, ids + 2, &parts)) {
+        LinkStatus status = zmq_errno() == EAGAIN ? LINK_AGAIN : link_failed(error, "receive from", link);
+        close_parts(&parts, ids + 2);
+        return status;
+    }
+    IncomingFrame frame = {0};
+    LinkStatus status = LINK_DROPPED;
+    size_t id_length = ids > 0 ? zmq_msg_size(&parts.part[0]) : 0;
+    if (parts.count == ids + 2 && id_length <= sizeof frame.peer.bytes) {
+        frame.peer.length = (uint8_t)id_length;
+        if (ids > 0)
+            memcpy(frame.peer.bytes, zmq_msg_data(&parts.part[0]), id_length);
+        status = read_frame(&parts.part[ids], &parts.part[ids + 1], &frame, error);
+    }
+    close_parts(&parts, ids + 2);
+    if (status == LINK_DROPPED)
+        link->dropped++;
+    if (status == LINK_OK)
+        *ret_frame = frame;
+    return status;
+}
+
+/* ---- waiting ---- */
+
+bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error)
+{
+    zmq_pollitem_t *polled = calloc(count > 0 ? count : 1, sizeof *polled);
+    if (polled == NULL)
+        return error_memory(error);
+    for (size_t i = 0; i < count; i++) {
+        items[i].readable = false;
+        polled[i] = (zmq_pollitem_t){
+            .socket = items[i].link != NULL ? items[i].link->socket : NULL,
+            .fd = items[i].fd,
+            .events = ZMQ_POLLIN,
+        };
+    }
+    int ready = zmq_poll(polled, (int)count, timeout_ms < 0 ? -1 : (long)timeout_ms);
+    bool done = ready >= 0 || zmq_errno() == EINTR;
+    if (!done)
+        error_set(error, ERROR_SYSTEM, "cannot wait for links: %s", zmq_strerror(zmq_errno()));
+    for (size_t i = 0; ready > 0 && i < count; i++)
+        items[i].readable = polled[i].revents != 0;
+    free(polled);
+    return done;
+}

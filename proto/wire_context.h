@@ -1,0 +1,6 @@
+/* Wire context, as seen inside proto/: the ZeroMQ context that links share. Thread-safe. */
+#pragma once
+#include "proto/link.h"
+
+/* The ZeroMQ context; it belongs to the WireContext. */
+void *wire_context_zmq(WireContext *context);

@@ -1,0 +1,61 @@
+#include "common/operation.h"
+#include "tests/support/test.h"
+
+static void names_go_both_ways(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OPERATION_COUNT; i++) {
+        OperationId id = OPERATION_COUNT;
+        assert_true(operation_from_name(operation_get((OperationId)i)->name, &id));
+        assert_int_equal(id, i);
+    }
+    OperationId untouched = OPERATION_PARSE;
+    assert_false(operation_from_name("drop-everything", &untouched));
+    assert_int_equal(untouched, OPERATION_PARSE);
+}
+
+static void rows_agree_with_themselves(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OPERATION_COUNT; i++) {
+        const Operation *operation = operation_get((OperationId)i);
+        assert_non_null(operation->result);
+        assert_true(operation->tenants_per_job >= 1);
+        assert_true(operation->tenants_per_job <= (operation->shape == OPERATION_SET ? 500 : 50));
+        if (operation->shape == OPERATION_DATABASE)
+            assert_int_equal(operation->tenants_per_job, 1);
+        if (operation->writes) {
+            assert_int_equal(operation->shape, OPERATION_TENANT);
+            assert_true(operation->needs_bundle);
+        }
+    }
+    assert_true(operation_get(OPERATION_MIGRATE)->writes);
+    assert_false(operation_get(OPERATION_STATUS)->writes);
+    assert_ptr_equal(operation_get((OperationId)77), operation_get(OPERATION_NULL));
+}
+
+static void run_options_describe_every_member(void **state)
+{
+    (void)state;
+    size_t described = 0;
+    for (size_t i = 0; i < RUN_OPTIONS.field_count; i++) {
+        const RecordField *field = &RUN_OPTIONS.fields[i];
+        described += field->kind == FIELD_BOOL ? sizeof(bool) : field->kind == FIELD_INT ? 8 : sizeof(char *);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(field->name, RUN_OPTIONS.fields[k].name);
+            assert_int_not_equal(field->offset, RUN_OPTIONS.fields[k].offset);
+        }
+    }
+    /* Two bools are followed by six bytes of padding. */
+    assert_int_equal(described, sizeof(RunOptions) - 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_go_both_ways),
+        cmocka_unit_test(rows_agree_with_themselves),
+        cmocka_unit_test(run_options_describe_every_member),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,593 @@
+#include "worker/conversation.h"
+#include "common/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { RESULT_BATCH_BYTES = 4 << 20 };
+
+typedef enum ConversationState {
+    CONVERSATION_GREETING, /* HELLO goes out each heartbeat until WELCOME answers it */
+    CONVERSATION_SERVING,
+} ConversationState;
+
+/* A RESULT that the coordinator has not acknowledged yet. */
+typedef struct Unacknowledged {
+    struct Unacknowledged *prev, *next;
+    uint64_t seq; /* in the current session */
+    ResultMessage message;
+} Unacknowledged;
+
+/* A job that waits for its bundle. */
+typedef struct WaitingJob {
+    struct WaitingJob *prev, *next;
+    JobMessage message;
+} WaitingJob;
+
+struct Conversation {
+    ConversationHost *host;
+    Channel channel;
+    ConversationState state;
+    uint8_t greeting_id[SESSION_ID_SIZE];
+    int64_t incarnation;
+    int64_t dead_ms; /* as the coordinator said */
+    bool draining, parted;
+    int64_t greeting_since_ms;
+    char log_context[80];
+
+    char run_id[33];
+    uint64_t number; /* of this run's conversation; reports carry it */
+    Run *run;
+    int64_t phase, job; /* the last job accepted: a resent one is not newer */
+    size_t in_flight;   /* tenants accepted and not yet in a RESULT */
+    SharedBundle *bundle;
+    WaitingJob *waiting;
+    Unacknowledged *outbox;
+
+    /* Collected since the last turn. */
+    StartMessage starts;
+    ResultMessage results;
+    size_t result_bytes;
+};
+
+Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId *peer, int64_t now_ms,
+                               Error *error)
+{
+    Conversation *conversation = calloc(1, sizeof *conversation);
+    if (conversation == NULL) {
+        error_memory(error);
+        return NULL;
+    }
+    conversation->host = host;
+    conversation->greeting_since_ms = now_ms;
+    conversation->channel = (Channel){.link = link, .peer = *peer, .beat_ms = now_ms};
+    conversation->channel.heartbeat_ms = config_int(host->config, SETTING_WIRE_HEARTBEAT_MS);
+    snprintf(conversation->log_context, sizeof conversation->log_context, "coordinator=%s",
+             link_endpoint(link));
+    if (!session_id_draw(conversation->greeting_id, error)) {
+        free(conversation);
+        return NULL;
+    }
+    return conversation;
+}
+
+/* Forgets everything that belongs to the run served so far. Its tasks finish what they began; nobody hears of
+ * it. */
+static void forget_run(Conversation *conversation)
+{
+    if (conversation->run != NULL)
+        run_abort(conversation->run, false);
+    run_release(conversation->run);
+    conversation->run = NULL;
+    shared_bundle_release(conversation->bundle);
+    conversation->bundle = NULL;
+    WaitingJob *job, *next_job;
+    DL_FOREACH_SAFE(conversation->waiting, job, next_job)
+    {
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+    }
+    conversation->waiting = NULL;
+    Unacknowledged *result, *next_result;
+    DL_FOREACH_SAFE(conversation->outbox, result, next_result)
+    {
+        record_clear(&RESULT_RECORD, &result->message);
+        free(result);
+    }
+    conversation->outbox = NULL;
+    record_clear(&START_RECORD, &conversation->starts);
+    record_clear(&RESULT_RECORD, &conversation->results);
+    conversation->result_bytes = 0;
+    conversation->phase = conversation->job = 0;
+    conversation->in_flight = 0;
+    conversation->number = 0;
+    conversation->run_id[0] = '\0';
+}
+
+void conversation_free(Conversation *conversation)
+{
+    if (conversation == NULL)
+        return;
+    forget_run(conversation);
+    channel_close(&conversation->channel);
+    free(conversation);
+}
+
+bool conversation_is_with(const Conversation *conversation, const Link *link, const PeerId *peer)
+{
+    const Channel *channel = &conversation->channel;
+    return channel->link == link && channel->peer.length == peer->length &&
+           memcmp(channel->peer.bytes, peer->bytes, peer->length) == 0;
+}
+
+/* Drops the session and greets anew; the run, its tasks and its outbox stay until a coordinator says
+ * otherwise. */
+static bool greet_anew(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    channel_close(&conversation->channel);
+    conversation->state = CONVERSATION_GREETING;
+    conversation->greeting_since_ms = now_ms;
+    conversation->channel.beat_ms = now_ms;
+    return session_id_draw(conversation->greeting_id, error);
+}
+
+static bool say_hello(Conversation *conversation, Error *error)
+{
+    const ConversationHost *host = conversation->host;
+    size_t count = 0;
+    const DatabaseConfig *databases = config_databases(host->config, &count);
+    HelloDatabase *announced = calloc(count + 1, sizeof *announced);
+    if (announced == NULL)
+        return error_memory(error);
+    for (size_t i = 0; i < count; i++)
+        announced[i] = (HelloDatabase){databases[i].name, databases[i].max_connections};
+    int64_t outbox = 0;
+    Unacknowledged *result;
+    DL_COUNT(conversation->outbox, result, outbox);
+    HelloMessage hello = {
+        .proto_min = PROTOCOL_MAJOR,
+        .proto_max = PROTOCOL_MAJOR,
+        .worker = (char *)host->worker_uuid,
+        .incarnation = ++conversation->incarnation,
+        .name = (char *)host->worker_name,
+        .version = (char *)PGCONVOY_VERSION,
+        .slots = host->slots,
+        .databases = {announced, count},
+        .outbox = outbox,
+    };
+    bool ok = channel_greet(&conversation->channel, MESSAGE_HELLO, conversation->greeting_id, &hello, error);
+    free(announced);
+    return ok;
+}
+
+/* Sends again what the coordinator may have missed when a session ended. */
+static bool resend_outbox(Conversation *conversation, Error *error)
+{
+    Unacknowledged *result;
+    DL_FOREACH(conversation->outbox, result)
+    {
+        if (!session_send(conversation->channel.session, MESSAGE_RESULT, &result->message, &result->seq,
+                          error))
+            return false;
+    }
+    return true;
+}
+
+static bool start_serving(Conversation *conversation, const FrameHeader *header,
+                          const WelcomeMessage *welcome, int64_t now_ms, Error *error)
+{
+    const Config *config = conversation->host->config;
+    if (conversation->state != CONVERSATION_GREETING ||
+        memcmp(header->session_id, conversation->greeting_id, SESSION_ID_SIZE) != 0 || conversation->draining)
+        return true; /* an answer to an older greeting */
+    if (!channel_open(&conversation->channel, header->session_id, config_int(config, SETTING_WIRE_RESEND_MS),
+                      config_int(config, SETTING_WIRE_RESEND_MAX_MS), now_ms, error))
+        return false;
+    const char *run_id = welcome->run != NULL ? welcome->run : "";
+    bool same_run = strncmp(conversation->run_id, run_id, sizeof conversation->run_id - 1) == 0;
+    if (!same_run) {
+        forget_run(conversation);
+        strncpy(conversation->run_id, run_id, sizeof conversation->run_id - 1);
+        conversation->number = ++conversation->host->conversations;
+    }
+    if (conversation->run == NULL || atomic_load(&conversation->run->aborting)) {
+        /* After a silence the old Run starts nothing any more; a renewed session brings new jobs. */
+        Run *run = run_new(config, conversation->run_id, conversation->number, error);
+        if (run == NULL)
+            return false;
+        run_release(conversation->run);
+        conversation->run = run;
+    }
+    conversation->state = CONVERSATION_SERVING;
+    conversation->parted = false;
+    conversation->channel.heartbeat_ms =
+        welcome->heartbeat_ms > 0 ? welcome->heartbeat_ms : config_int(config, SETTING_WIRE_HEARTBEAT_MS);
+    conversation->dead_ms =
+        welcome->dead_ms > 0 ? welcome->dead_ms : config_int(config, SETTING_WIRE_DEAD_MS);
+    snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
+    log_message(LOG_INFO, conversation->log_context, "serving %s",
+                welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
+    return resend_outbox(conversation, error);
+}
+
+/* Moves the collected results into the outbox and, in a session, onto the wire. */
+static bool send_results(Conversation *conversation, Error *error)
+{
+    if (conversation->results.items.count == 0)
+        return true;
+    Unacknowledged *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return error_memory(error);
+    entry->message = conversation->results;
+    conversation->results = (ResultMessage){0};
+    conversation->result_bytes = 0;
+    DL_APPEND(conversation->outbox, entry);
+    if (conversation->channel.session == NULL)
+        return true;
+    if (session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error))
+        return true;
+    if (error->code != ERROR_TOO_LARGE)
+        return false;
+    log_error_value(LOG_ERROR, conversation->log_context, error);
+    error_clear(error);
+    ResultItem *items = entry->message.items.items;
+    for (size_t i = 0; i < entry->message.items.count; i++) {
+        free(items[i].body.data);
+        items[i].body = (ByteString){0};
+        free(items[i].outcome);
+        items[i].outcome = strdup(outcome_name(OUTCOME_ERROR));
+    }
+    return session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error);
+}
+
+/* Adds one outcome to the RESULT that the next turn sends. Takes over body. */
+static bool add_result(Conversation *conversation, int64_t phase, int64_t index, int64_t attempt,
+                       Outcome outcome, ByteString *body, Error *error)
+{
+    bool other_phase = conversation->results.phase != phase;
+    if ((other_phase || conversation->result_bytes > RESULT_BATCH_BYTES) &&
+        !send_results(conversation, error))
+        return false;
+    conversation->results.phase = phase;
+    ResultItem *item = record_list_add(&RESULT_ITEM_RECORD, &conversation->results.items);
+    if (item == NULL)
+        return error_memory(error);
+    item->index = index;
+    item->attempt = attempt;
+    item->outcome = strdup(outcome_name(outcome));
+    if (body != NULL) {
+        item->body = *body;
+        *body = (ByteString){0};
+        conversation->result_bytes += item->body.length;
+    }
+    if (conversation->in_flight > 0)
+        conversation->in_flight--;
+    return item->outcome != NULL || error_memory(error);
+}
+
+/* A job that cannot run is answered, so that its coordinator does not wait for it. */
+static bool refuse_job(Conversation *conversation, const JobMessage *job, const Error *reason, Error *error)
+{
+    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
+    log_error_value(LOG_WARNING, conversation->log_context, reason);
+    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error))
+        return false;
+    const JobTenant *tenants = job->tenants.items;
+    for (size_t i = 0; i < job->tenants.count; i++)
+        if (!add_result(conversation, job->phase, tenants[i].index, tenants[i].attempt, OUTCOME_ERROR, NULL,
+                        error))
+            return false;
+    return true;
+}
+
+/* Gives a job to the executor; its content is taken over. */
+static bool submit(Conversation *conversation, JobMessage *job, Error *error)
+{
+    ERROR_CLEANUP Error reason = {0};
+    SharedBundle *bundle = job->bundle != NULL ? conversation->bundle : NULL;
+    bool ok = executor_submit(conversation->host->executor, conversation->run, bundle, job, &reason);
+    if (!ok)
+        ok = refuse_job(conversation, job, &reason, error);
+    record_clear(&JOB_RECORD, job);
+    return ok;
+}
+
+static bool has_bundle(const Conversation *conversation, const char *digest)
+{
+    return conversation->bundle != NULL && strcmp(conversation->bundle->bundle.digest, digest) == 0;
+}
+
+static bool receive_job(Conversation *conversation, JobMessage *job, Error *error)
+{
+    bool newer = job->phase > conversation->phase ||
+                 (job->phase == conversation->phase && job->job > conversation->job);
+    if (!newer)
+        return true; /* sent again after a renewed greeting; the first copy arrived */
+    conversation->phase = job->phase;
+    conversation->job = job->job;
+    conversation->in_flight += job->tenants.count;
+    if (job->bundle == NULL || has_bundle(conversation, job->bundle))
+        return submit(conversation, job, error);
+    WaitingJob *waiting = calloc(1, sizeof *waiting);
+    if (waiting == NULL)
+        return error_memory(error);
+    bool asked = conversation->waiting != NULL;
+    waiting->message = *job;
+    *job = (JobMessage){0};
+    DL_APPEND(conversation->waiting, waiting);
+    BundleRequestMessage request = {waiting->message.bundle};
+    return asked || session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+}
+
+/* Checks a bundle against its digest and starts the jobs that waited for it. */
+static bool receive_bundle(Conversation *conversation, BundleMessage *message, Error *error)
+{
+    SharedBundle *shared = calloc(1, sizeof *shared);
+    if (shared == NULL)
+        return error_memory(error);
+    atomic_init(&shared->references, 1);
+    shared->bundle.items = message->migrations.items;
+    shared->bundle.count = message->migrations.count;
+    message->migrations = (RecordList){0};
+    if (!bundle_digest(&shared->bundle, error)) {
+        shared_bundle_release(shared);
+        return false;
+    }
+    ERROR_CLEANUP Error mismatch = {0};
+    bool intact = message->digest != NULL && strcmp(message->digest, shared->bundle.digest) == 0;
+    if (!intact)
+        error_set(&mismatch, ERROR_PROTOCOL,
+                  "the migrations that arrived do not have the digest they were sent with");
+    shared_bundle_release(conversation->bundle);
+    conversation->bundle = intact ? shared : NULL;
+    if (!intact)
+        shared_bundle_release(shared);
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        DL_DELETE(conversation->waiting, job);
+        bool ok = intact ? submit(conversation, &job->message, error)
+                         : refuse_job(conversation, &job->message, &mismatch, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* The coordinator is done with us: nothing of its run matters any more. */
+static bool part(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    log_message(LOG_INFO, conversation->log_context, "the coordinator said goodbye");
+    if (!conversation_say_bye(conversation, now_ms, error))
+        return false;
+    forget_run(conversation);
+    bool ok = greet_anew(conversation, now_ms, error);
+    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
+    conversation->parted = true;
+    return ok;
+}
+
+static bool handle(Conversation *conversation, Message *message, int64_t now_ms, Error *error)
+{
+    switch (message->type) {
+    case MESSAGE_JOB:
+        return receive_job(conversation, message->record, error);
+    case MESSAGE_BUNDLE:
+        return receive_bundle(conversation, message->record, error);
+    case MESSAGE_ABORT:
+        run_abort(conversation->run, ((AbortMessage *)message->record)->cancel);
+        return true;
+    case MESSAGE_HEARTBEAT: {
+        const HeartbeatMessage *beat = message->record;
+        if (beat->aborting || beat->cancelling)
+            run_abort(conversation->run, beat->cancelling);
+        return true;
+    }
+    case MESSAGE_BYE:
+        return part(conversation, now_ms, error);
+    case MESSAGE_ERROR: {
+        const ErrorMessage *report = message->record;
+        log_message(LOG_WARNING, conversation->log_context, "the coordinator reports: %s",
+                    report->message != NULL ? report->message : "an error");
+        return true;
+    }
+    default:
+        return true; /* ACK, and what only workers send */
+    }
+}
+
+/* WHO names the session that its sender does not know; a coordinator that just connected knows none. */
+static bool concerns_session(const Conversation *conversation, const FrameHeader *header)
+{
+    static const uint8_t NO_SESSION[SESSION_ID_SIZE];
+    return conversation->state == CONVERSATION_SERVING &&
+           (channel_owns(&conversation->channel, header) ||
+            memcmp(header->session_id, NO_SESSION, SESSION_ID_SIZE) == 0);
+}
+
+/* HELLO's answers; true when the frame was one. */
+static bool receive_greeting(Conversation *conversation, const IncomingFrame *frame, int64_t now_ms,
+                             bool *ret_handled, Error *error)
+{
+    const MessageSpec *spec = message_spec(frame->header.type);
+    *ret_handled = spec != NULL && spec->class == MESSAGE_GREETING;
+    if (!*ret_handled)
+        return true;
+    ERROR_CLEANUP Error broken = {0};
+    Message message;
+    if (!message_unpack(frame->header.type, frame->body, frame->body_length, &message, &broken)) {
+        log_error_value(LOG_WARNING, conversation->log_context, &broken);
+        return true;
+    }
+    bool ok = true;
+    if (message.type == MESSAGE_WELCOME)
+        ok = start_serving(conversation, &frame->header, message.record, now_ms, error);
+    else if (message.type == MESSAGE_WHO && concerns_session(conversation, &frame->header))
+        ok = greet_anew(conversation, now_ms, error);
+    else if (message.type == MESSAGE_WHO && conversation->parted)
+        conversation->channel.beat_ms = now_ms;
+    else if (message.type == MESSAGE_REJECT) {
+        const RejectMessage *reject = message.record;
+        log_message(LOG_ERROR, conversation->log_context, "the coordinator refuses this worker: %s",
+                    reject->message != NULL ? reject->message : "no reason given");
+        conversation->channel.beat_ms =
+            now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MAX_MS);
+    }
+    message_clear(&message);
+    return ok;
+}
+
+bool conversation_receive(Conversation *conversation, const IncomingFrame *frame, int64_t now_ms,
+                          Error *error)
+{
+    bool handled = false;
+    if (!receive_greeting(conversation, frame, now_ms, &handled, error))
+        return false;
+    if (handled || !channel_owns(&conversation->channel, &frame->header))
+        return true;
+    conversation->channel.heard_ms = now_ms;
+    ERROR_CLEANUP Error broken = {0};
+    Message message;
+    SessionReceipt receipt = session_receive(conversation->channel.session, &frame->header, frame->body,
+                                             frame->body_length, now_ms, &message, &broken);
+    if (receipt == SESSION_BROKEN) {
+        log_error_value(LOG_WARNING, conversation->log_context, &broken);
+        return greet_anew(conversation, now_ms, error);
+    }
+    if (receipt == SESSION_NOTHING)
+        return true;
+    bool ok = handle(conversation, &message, now_ms, error);
+    message_clear(&message);
+    return ok;
+}
+
+bool conversation_takes(const Conversation *conversation, const Report *report)
+{
+    return conversation->number != 0 && report->conversation == conversation->number;
+}
+
+bool conversation_report(Conversation *conversation, Report *report, Error *error)
+{
+    if (report->kind == REPORT_STARTED) {
+        conversation->starts.phase = report->phase;
+        LeaseItem *lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->starts.leases);
+        if (lease == NULL)
+            return error_memory(error);
+        *lease = (LeaseItem){report->index, report->attempt};
+        return true;
+    }
+    if (report->kind == REPORT_EVENT) {
+        EventMessage event = {report->phase, report->index, report->migration, report->duration_ms};
+        return conversation->channel.session == NULL ||
+               session_send(conversation->channel.session, MESSAGE_EVENT, &event, NULL, error);
+    }
+    /* Cancelled because this worker leaves, not because the coordinator said so: another worker may do it. */
+    Outcome outcome = report->outcome;
+    if (outcome == OUTCOME_CANCELLED && conversation->draining)
+        outcome = OUTCOME_NOT_STARTED;
+    return add_result(conversation, report->phase, report->index, report->attempt, outcome, &report->body,
+                      error);
+}
+
+static bool send_starts(Conversation *conversation, Error *error)
+{
+    bool ok = conversation->starts.leases.count == 0 || conversation->channel.session == NULL ||
+              session_send(conversation->channel.session, MESSAGE_START, &conversation->starts, NULL, error);
+    record_clear(&START_RECORD, &conversation->starts);
+    return ok;
+}
+
+static void forget_acknowledged(Conversation *conversation)
+{
+    uint64_t acked = session_acked(conversation->channel.session);
+    Unacknowledged *entry, *next;
+    DL_FOREACH_SAFE(conversation->outbox, entry, next)
+    {
+        if (entry->seq > acked)
+            break;
+        DL_DELETE(conversation->outbox, entry);
+        record_clear(&RESULT_RECORD, &entry->message);
+        free(entry);
+    }
+}
+
+/* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
+ */
+static bool check_silence(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    if (conversation->state != CONVERSATION_SERVING ||
+        now_ms - conversation->channel.heard_ms <= conversation->dead_ms)
+        return true;
+    log_message(LOG_WARNING, conversation->log_context, "the coordinator has been silent for %lld ms",
+                (long long)(now_ms - conversation->channel.heard_ms));
+    run_abort(conversation->run, false);
+    return greet_anew(conversation, now_ms, error) &&
+           (conversation->channel.peer.length > 0 || link_reopen(conversation->channel.link, error));
+}
+
+/* What a beat says depends on the state. */
+static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    if (now_ms < conversation->channel.beat_ms)
+        return true;
+    if (conversation->state == CONVERSATION_GREETING) {
+        conversation->channel.beat_ms =
+            now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MS);
+        return conversation->draining || say_hello(conversation, error);
+    }
+    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
+    HeartbeatMessage heartbeat = {.in_flight = (int64_t)conversation->in_flight};
+    return session_send(conversation->channel.session, MESSAGE_HEARTBEAT, &heartbeat, NULL, error);
+}
+
+bool conversation_turn(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    if (!check_silence(conversation, now_ms, error) || !send_starts(conversation, error) ||
+        !send_results(conversation, error) || !beat(conversation, now_ms, error))
+        return false;
+    if (conversation->channel.session == NULL)
+        return true;
+    forget_acknowledged(conversation);
+    return channel_pump(&conversation->channel, now_ms, error);
+}
+
+int64_t conversation_wakeup_ms(const Conversation *conversation)
+{
+    return channel_wakeup_ms(&conversation->channel);
+}
+
+bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
+{
+    bool first = !conversation->draining;
+    conversation->draining = true;
+    if (conversation->run != NULL)
+        run_abort(conversation->run, cancel);
+    return !first || conversation->channel.session == NULL ||
+           session_send(conversation->channel.session, MESSAGE_DRAIN, &(EmptyMessage){0}, NULL, error);
+}
+
+bool conversation_is_quiet(const Conversation *conversation)
+{
+    bool nothing_kept = conversation->outbox == NULL && conversation->results.items.count == 0;
+    return conversation->in_flight == 0 && conversation->waiting == NULL &&
+           (nothing_kept || conversation->state != CONVERSATION_SERVING);
+}
+
+bool conversation_say_bye(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    if (conversation->channel.session == NULL)
+        return true;
+    return session_send(conversation->channel.session, MESSAGE_BYE, &(EmptyMessage){0}, NULL, error) &&
+           channel_pump(&conversation->channel, now_ms, error);
+}
+
+bool conversation_is_over(const Conversation *conversation, int64_t now_ms)
+{
+    int64_t patience_ms = 4 * config_int(conversation->host->config, SETTING_WIRE_DEAD_MS);
+    bool unanswered = now_ms - conversation->greeting_since_ms > patience_ms;
+    return conversation->state == CONVERSATION_GREETING && conversation->in_flight == 0 &&
+           (conversation->parted || unanswered);
+}

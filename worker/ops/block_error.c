@@ -1,0 +1,148 @@
+#include "worker/ops/block_error.h"
+#include "worker/ops/sql_token.h"
+#include "worker/pg/connection.h"
+#include <string.h>
+
+/* A place in the script. */
+typedef struct Place {
+    const ScriptPiece *piece; /* NULL = not in the script */
+    bool exact;               /* `offset` is where the server pointed, else the start of the piece */
+    size_t offset;
+} Place;
+
+/* The byte at which character number `position` (1-based) of a text starts. */
+static size_t byte_of(const char *text, int64_t position)
+{
+    size_t at = 0;
+    while (text[at] != '\0' && position > 1) {
+        at++;
+        if ((text[at] & 0xC0) != 0x80)
+            position--;
+    }
+    return at;
+}
+
+static bool is_text_of(const MigrationScript *script, const ScriptPiece *piece, const char *query)
+{
+    return strncmp(query, script->text + piece->start, piece->length) == 0 &&
+           strcmp(query + piece->length, block_piece_suffix(script, piece)) == 0;
+}
+
+/* A run-time error names the statement by its text only. Of two that fit, the longer one is meant. */
+static const ScriptPiece *piece_in_context(const MigrationScript *script, const BlockUnit *unit,
+                                           const char *context)
+{
+    const ScriptPiece *found = NULL;
+    size_t length = strlen(context);
+    for (size_t i = 0; i < unit->piece_count; i++) {
+        const ScriptPiece *piece = &script->pieces.items[unit->first_piece + i];
+        bool longer = found == NULL || piece->length > found->length;
+        if (longer && memmem(context, length, script->text + piece->start, piece->length) != NULL)
+            found = piece;
+    }
+    return found;
+}
+
+static const BlockUnit *unit_at_line(const MigrationBlock *block, int64_t line)
+{
+    for (size_t i = 0; i < block->unit_count; i++)
+        if (block->units[i].line == line)
+            return &block->units[i];
+    return NULL;
+}
+
+static bool begins_with(const MigrationScript *script, const ScriptPiece *piece, const char *word)
+{
+    size_t end = piece->start + piece->length;
+    return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
+}
+
+/* The server points into the text that EXECUTE parsed, but for the body of a new function, which it looks for
+ * in what the client sent, into the message: by a position that mostly is outside of the text. */
+static Place place_at(const MigrationBlock *block, const MigrationScript *script, size_t index,
+                      int64_t position)
+{
+    const ScriptPiece *piece = &script->pieces.items[index];
+    Place place = {.piece = piece, .offset = piece->start};
+    if (position <= 0)
+        return place;
+    size_t start = block->piece_offsets[index], in_message = byte_of(block->sql, position);
+    size_t in_text = byte_of(block->sql + start, position);
+    bool fits_text = in_text <= piece->length;
+    bool fits_message = in_message >= start && in_message < start + piece->length;
+    place.exact = fits_text || fits_message;
+    if (fits_message && (!fits_text || begins_with(script, piece, "CREATE")))
+        place.offset += in_message - start;
+    else if (fits_text)
+        place.offset += in_text;
+    return place;
+}
+
+static Place place_in_unit(const PGresult *failure, const MigrationBlock *block,
+                           const MigrationScript *script, const BlockUnit *unit)
+{
+    const char *query = result_internal_query(failure), *context = result_context(failure);
+    for (size_t i = unit->first_piece; query != NULL && i < unit->first_piece + unit->piece_count; i++)
+        if (is_text_of(script, &script->pieces.items[i], query))
+            return place_at(block, script, i, result_internal_position(failure));
+    const ScriptPiece *piece = unit->piece_count == 1 ? &script->pieces.items[unit->first_piece]
+                                                      : piece_in_context(script, unit, context);
+    return (Place){.piece = piece, .offset = piece != NULL ? piece->start : 0};
+}
+
+static const struct {
+    const char *sqlstate;
+    const char *word; /* the first of the failing statement; NULL = any, "" = controls transactions */
+    const char *hint;
+} HINTS[] = {
+    {"0A000", "",
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"2D000", NULL,
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT"},
+    {"25001", "SET",
+     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
+    {"25001", NULL,
+     "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
+     "not available yet; run it by hand and record the migration with --mark-applied"},
+    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended"},
+};
+
+static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)
+{
+    for (size_t i = 0; i < sizeof HINTS / sizeof HINTS[0]; i++) {
+        const char *word = HINTS[i].word;
+        if (strcmp(HINTS[i].sqlstate, sqlstate) != 0)
+            continue;
+        if (word == NULL || (word[0] == '\0' ? piece->transaction : begins_with(script, piece, word)))
+            return HINTS[i].hint;
+    }
+    return NULL;
+}
+
+void block_error_explain(Error *error, const PGresult *failure, size_t results, const MigrationBlock *block,
+                         const MigrationScript *script)
+{
+    int64_t block_line = result_block_line(failure);
+    error->line = error->column = 0;
+    if (script == NULL)
+        return;
+    size_t first_setting = block_do_index(block) - block->settings;
+    if (results >= first_setting && results < block_do_index(block)) {
+        error->line = migration_script_line(script, script->settings.items[results - first_setting].start);
+        return;
+    }
+    const BlockUnit *unit = unit_at_line(block, block_line);
+    if (results != block_do_index(block) || unit == NULL)
+        return;
+    Place place = place_in_unit(failure, block, script, unit);
+    if (place.piece == NULL)
+        return;
+    if (place.exact)
+        error->column = migration_script_column(script, place.offset);
+    if (place.exact || !place.piece->several)
+        error->line = migration_script_line(script, place.offset);
+    const char *hint = error->hint == NULL ? hint_for(error->sqlstate, script, place.piece) : NULL;
+    if (hint != NULL)
+        error_set_hint(error, "%s", hint);
+}

@@ -1,0 +1,84 @@
+#include "worker/ops/block_exchange.h"
+#include "worker/ops/block_error.h"
+#include "worker/pg/session.h"
+#include <stdio.h>
+#include <string.h>
+
+/* What the answer to one block says, as far as it came. */
+typedef struct Answer {
+    const MigrationBlock *block;
+    size_t results;
+    bool committed;
+    bool understood;
+    BlockOutcome outcome;
+} Answer;
+
+static void read_result(void *context, const PGresult *result)
+{
+    Answer *answer = context;
+    size_t index = answer->results++;
+    if (index == block_outcome_index(answer->block) && PQntuples(result) == 1)
+        answer->understood = block_outcome_from_word(PQgetvalue(result, 0, 0), &answer->outcome);
+    else if (index == block_commit_index(answer->block)) /* of a failed transaction the tag is ROLLBACK */
+        answer->committed = strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
+}
+
+/* After an error, session-level locks and prepared statements of the text are still there. A cancel request
+ * that comes late may hit this very message, so it is sent again; a session that cannot be cleaned is left
+ * inside a transaction, which nobody can reuse. */
+static void clean_session(Connection *connection)
+{
+    static const char ROLLBACK[] = "ROLLBACK; ";
+    char sql[512];
+    snprintf(sql, sizeof sql, "%s%s", ROLLBACK, SESSION_TAIL);
+    for (int tries = 0; tries < 3; tries++) {
+        Error error ERROR_CLEANUP = {0};
+        if (PQstatus(connection_pg(connection)) != CONNECTION_OK ||
+            connection_exec(connection, sql, NULL, &error))
+            return;
+    }
+    Error error ERROR_CLEANUP = {0};
+    bool spoiled = connection_exec(connection, "BEGIN", NULL, &error);
+    (void)spoiled;
+}
+
+/* The server spoke of an error of the statement, not of its own end. */
+static bool is_plain_error(const PGresult *failure)
+{
+    const char *severity =
+        failure != NULL ? PQresultErrorField(failure, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
+    return severity != NULL && strcmp(severity, "ERROR") == 0;
+}
+
+static ExchangeVerdict refused(Connection *connection, const Answer *answer, const MigrationScript *script,
+                               Error *error)
+{
+    const PGresult *failure = connection_failure(connection);
+    if (error->code == ERROR_CONNECT)
+        error->code = ERROR_SERVER; /* the connection broke, but only after the answer */
+    block_error_explain(error, failure, answer->results, answer->block, script);
+    clean_session(connection);
+    return EXCHANGE_REFUSED;
+}
+
+ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *block,
+                               const MigrationScript *script, BlockOutcome *ret_outcome, Error *error)
+{
+    Answer answer = {.block = block};
+    bool good = connection_exec_each(connection, block->sql, read_result, &answer, error);
+    if (answer.committed && answer.understood) {
+        if (!good) /* the tail failed; the migration is what it is */
+            clean_session(connection);
+        error_clear(error);
+        *ret_outcome = answer.outcome;
+        return EXCHANGE_DECIDED;
+    }
+    if (!good && is_plain_error(connection_failure(connection)))
+        return refused(connection, &answer, script, error);
+    if (!good && PQstatus(connection_pg(connection)) != CONNECTION_OK)
+        return EXCHANGE_LOST;
+    if (good)
+        error_set(error, ERROR_SERVER, "the server did not commit the transaction");
+    clean_session(connection);
+    return answer.committed ? EXCHANGE_LOST : EXCHANGE_REFUSED;
+}

@@ -1,0 +1,326 @@
+#include "worker/ops/migration_block.h"
+#include "worker/pg/session.h"
+#include "worker/pg/sql.h"
+#include "worker/pg/tenant_lock.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A statement of a DO block costs the server about 12 kB while it runs: files of many share. */
+enum { MOST_UNITS = 500 };
+
+static const char *const OUTCOME_WORDS[BLOCK_OUTCOME_COUNT] = {
+    [BLOCK_DONE] = "done",   [BLOCK_ABSENT] = "absent", [BLOCK_PRESENT] = "present",
+    [BLOCK_STALE] = "stale", [BLOCK_BUSY] = "busy",     [BLOCK_NO_SCHEMA] = "no_schema",
+};
+
+/* Settings that every block has, beside search_path and the two timeouts that a run configures. */
+static const struct {
+    const char *name, *value;
+    int since; /* server version */
+} SETTINGS[] = {
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
+};
+
+/* A block in the making. */
+typedef struct Builder {
+    const BlockRequest *request;
+    MigrationBlock *block;
+    Buffer body;                            /* of the DO block */
+    char *schema, *qualified, *search_path; /* as SQL: literal, "schema"."table", literal */
+    int64_t line;                           /* of the body, where `counted` bytes of it end */
+    size_t counted;
+} Builder;
+
+bool block_outcome_from_word(const char *word, BlockOutcome *ret_outcome)
+{
+    for (int i = 0; i < BLOCK_OUTCOME_COUNT; i++)
+        if (strcmp(word, OUTCOME_WORDS[i]) == 0) {
+            *ret_outcome = (BlockOutcome)i;
+            return true;
+        }
+    return false;
+}
+
+/* Results: BEGIN, SELECT of our settings, the script's settings, DO, SELECT of the outcome, COMMIT. */
+size_t block_do_index(const MigrationBlock *block)
+{
+    return 2 + block->settings;
+}
+
+size_t block_outcome_index(const MigrationBlock *block)
+{
+    return block_do_index(block) + 1;
+}
+
+size_t block_commit_index(const MigrationBlock *block)
+{
+    return block_do_index(block) + 2;
+}
+
+/* EXECUTE refuses what begins with an s and ends in SELECT ... INTO. */
+const char *block_piece_suffix(const MigrationScript *script, const ScriptPiece *piece)
+{
+    char first = script->text[piece->start];
+    return piece->several || first == 's' || first == 'S' ? "\n;SELECT" : "";
+}
+
+size_t block_append_dollar_quoted(Buffer *out, const char *text, size_t length, const char *suffix)
+{
+    static const char TAG[] = "$pgc";
+    enum { TAG_LENGTH = sizeof TAG - 1, MOST_DIGITS = 9 };
+    long number = 0;
+    const char *end = text + length;
+    for (const char *at = text; (at = memmem(at, (size_t)(end - at), TAG, TAG_LENGTH)) != NULL;) {
+        at += TAG_LENGTH;
+        long found = 0;
+        size_t digits = 0;
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+            if (++digits <= MOST_DIGITS)
+                found = found * 10 + (*at - '0');
+        if (digits > 0 && digits <= MOST_DIGITS && found >= number)
+            number = found + 1;
+    }
+    buffer_appendf(out, "%s%ld$", TAG, number);
+    size_t start = out->length;
+    buffer_append(out, text, length);
+    buffer_appendf(out, "%s%s%ld$", suffix, TAG, number);
+    return start;
+}
+
+static void append_literal_dollar(Buffer *sql, const char *text)
+{
+    block_append_dollar_quoted(sql, text, strlen(text), "");
+}
+
+/* Leaves the block with an outcome when a condition holds. */
+static void append_leave_if(Builder *builder, BlockOutcome outcome, const char *condition)
+{
+    buffer_appendf(&builder->body,
+                   "IF %s THEN\n  PERFORM pg_catalog.set_config('pgconvoy.outcome', '%s', true);\n  "
+                   "RETURN;\nEND IF;\n",
+                   condition, OUTCOME_WORDS[outcome]);
+}
+
+static bool append_lock(Builder *builder, Error *error)
+{
+    int64_t key;
+    if (!tenant_lock_key(builder->request->schema, &key, error))
+        return false;
+    char condition[96];
+    snprintf(condition, sizeof condition, "NOT pg_catalog.pg_try_advisory_xact_lock(%lld)", (long long)key);
+    append_leave_if(builder, BLOCK_BUSY, condition);
+    return true;
+}
+
+/* A schema that is not in effect would let everything fall through to public. */
+static void append_schema_check(Builder *builder)
+{
+    BUFFER_CLEANUP Buffer condition = {0}, message = {0};
+    buffer_appendf(&condition, "NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)",
+                   builder->schema);
+    append_leave_if(builder, BLOCK_NO_SCHEMA, buffer_text(&condition));
+    buffer_appendf(&message, "permission denied for schema %s", builder->request->schema);
+    buffer_appendf(&builder->body,
+                   "IF pg_catalog.current_schema() IS DISTINCT FROM %s THEN\n  RAISE insufficient_privilege "
+                   "USING MESSAGE = ",
+                   builder->schema);
+    append_literal_dollar(&builder->body, buffer_text(&message));
+    buffer_append_text(&builder->body, ";\nEND IF;\n");
+    builder->body.failed = builder->body.failed || condition.failed || message.failed;
+}
+
+/* The second look, by a statement of its own after the lock. */
+static void append_guard(Builder *builder)
+{
+    const BlockRequest *request = builder->request;
+    BUFFER_CLEANUP Buffer condition = {0};
+    if (request->create) {
+        buffer_append_text(&condition, "pg_catalog.to_regclass(");
+        append_literal_dollar(&condition, builder->qualified);
+        buffer_append_text(&condition, ") IS NOT NULL");
+        append_leave_if(builder, BLOCK_STALE, buffer_text(&condition));
+    } else {
+        tracking_append_applied(&condition, &request->tracking, builder->qualified, request->migration,
+                                request->ordinal);
+        append_leave_if(builder, BLOCK_PRESENT, buffer_text(&condition));
+    }
+    builder->body.failed = builder->body.failed || condition.failed;
+}
+
+static int64_t body_line(Builder *builder)
+{
+    const Buffer *body = &builder->body;
+    for (; builder->counted < body->length; builder->counted++)
+        builder->line += body->data[builder->counted] == '\n';
+    return builder->line;
+}
+
+static void append_piece(Builder *builder, size_t index)
+{
+    const MigrationScript *script = builder->request->script;
+    const ScriptPiece *piece = &script->pieces.items[index];
+    builder->block->piece_offsets[index] = block_append_dollar_quoted(
+        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(script, piece));
+}
+
+static void append_unit(Builder *builder, BlockUnit *unit)
+{
+    Buffer *body = &builder->body;
+    if (unit->piece_count == 1) {
+        unit->line = body_line(builder);
+        buffer_append_text(body, "EXECUTE ");
+        append_piece(builder, unit->first_piece);
+        buffer_append_text(body, ";\n");
+        return;
+    }
+    buffer_append_text(body, "FOREACH pgconvoy_sql IN ARRAY ARRAY[");
+    for (size_t i = 0; i < unit->piece_count; i++) {
+        if (i > 0)
+            buffer_append_char(body, ',');
+        append_piece(builder, unit->first_piece + i);
+    }
+    buffer_append_text(body, "] LOOP\n");
+    unit->line = body_line(builder);
+    buffer_append_text(body, "EXECUTE pgconvoy_sql;\nEND LOOP;\n");
+}
+
+/* Afterwards whatever the text did to role and search_path is undone: the row is written by whom we are, and
+ * deferred constraints have spoken while the text's own role was in effect. The role needs a line of its own
+ * because servers from before the fix of CVE-2024-10978 keep it when the session's user changes. */
+static bool append_script(Builder *builder, Error *error)
+{
+    const MigrationScript *script = builder->request->script;
+    MigrationBlock *block = builder->block;
+    size_t pieces = script->pieces.count, share = (pieces + MOST_UNITS - 1) / MOST_UNITS;
+    size_t units = share > 0 ? (pieces + share - 1) / share : 0;
+    block->settings = script->settings.count;
+    block->units = calloc(units + 1, sizeof *block->units);
+    block->piece_offsets = calloc(pieces + 1, sizeof *block->piece_offsets);
+    if (block->units == NULL || block->piece_offsets == NULL)
+        return error_memory(error);
+    block->unit_count = units;
+    for (size_t i = 0; i < units; i++) {
+        size_t first = i * share, left = pieces - first;
+        block->units[i] = (BlockUnit){.first_piece = first, .piece_count = left < share ? left : share};
+        append_unit(builder, &block->units[i]);
+    }
+    buffer_appendf(&builder->body,
+                   "SET CONSTRAINTS ALL IMMEDIATE;\n"
+                   "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n"
+                   "PERFORM pg_catalog.set_config('role', pgconvoy_role, true);\n"
+                   "PERFORM pg_catalog.set_config('search_path', %s, true);\n",
+                   builder->search_path);
+    return true;
+}
+
+static bool build_body(Builder *builder, Error *error)
+{
+    const BlockRequest *request = builder->request;
+    Buffer *body = &builder->body;
+    buffer_append_text(body, "DECLARE\n  pgconvoy_role text := pg_catalog.current_setting('role');\n  "
+                             "pgconvoy_sql text;\nBEGIN\n");
+    if (!append_lock(builder, error))
+        return false;
+    append_schema_check(builder);
+    append_guard(builder);
+    if (request->mode == BLOCK_PROBE) {
+        append_leave_if(builder, BLOCK_ABSENT, "true");
+        buffer_append_text(body, "END");
+        return true;
+    }
+    if (request->create) {
+        tracking_append_create(body, request->tracking.format, builder->qualified);
+        buffer_append_text(body, ";\n");
+    }
+    if (request->mode == BLOCK_APPLY && !append_script(builder, error))
+        return false;
+    tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
+    buffer_append_text(body, ";\n");
+    append_leave_if(builder, BLOCK_DONE, "true");
+    buffer_append_text(body, "END");
+    return true;
+}
+
+static void append_settings(const Builder *builder, Buffer *sql)
+{
+    const BlockRequest *request = builder->request;
+    buffer_appendf(sql, "SELECT pg_catalog.set_config('search_path', %s, true)", builder->search_path);
+    buffer_appendf(sql, ",\n  pg_catalog.set_config('lock_timeout', '%lld', true)",
+                   (long long)request->lock_timeout_ms);
+    buffer_appendf(sql, ",\n  pg_catalog.set_config('statement_timeout', '%lld', true)",
+                   (long long)request->statement_timeout_ms);
+    for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++)
+        if (request->server_version >= SETTINGS[i].since)
+            buffer_appendf(sql, ",\n  pg_catalog.set_config('%s', '%s', true)", SETTINGS[i].name,
+                           SETTINGS[i].value);
+    buffer_append_text(sql, ";\n");
+    for (size_t i = 0; request->mode == BLOCK_APPLY && i < request->script->settings.count; i++) {
+        const ScriptPiece *setting = &request->script->settings.items[i];
+        buffer_append(sql, request->script->original + setting->start, setting->length);
+        buffer_append_text(sql, "\n;\n");
+    }
+}
+
+static bool build_message(Builder *builder, Error *error)
+{
+    MigrationBlock *block = builder->block;
+    BUFFER_CLEANUP Buffer sql = {0};
+    buffer_append_text(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n");
+    append_settings(builder, &sql);
+    buffer_append_text(&sql, "DO ");
+    size_t body = block_append_dollar_quoted(&sql, buffer_text(&builder->body), builder->body.length, "");
+    buffer_appendf(&sql, ";\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n%s",
+                   SESSION_TAIL);
+    if (builder->body.failed || (block->sql = buffer_take(&sql)) == NULL)
+        return error_memory(error);
+    for (size_t i = 0; block->piece_offsets != NULL && i < builder->request->script->pieces.count; i++)
+        block->piece_offsets[i] += body;
+    return true;
+}
+
+static bool prepare_names(Builder *builder, Error *error)
+{
+    const BlockRequest *request = builder->request;
+    Buffer schema = {0}, qualified = {0}, search_path = {0};
+    BUFFER_CLEANUP Buffer path = {0};
+    append_literal_dollar(&schema, request->schema);
+    sql_append_qualified(&qualified, request->schema, request->table);
+    sql_append_identifier(&path, request->schema);
+    buffer_append_text(&path, ", public");
+    append_literal_dollar(&search_path, buffer_text(&path));
+    bool failed = path.failed;
+    builder->schema = buffer_take(&schema);
+    builder->qualified = buffer_take(&qualified);
+    builder->search_path = buffer_take(&search_path);
+    if (failed || builder->schema == NULL || builder->qualified == NULL || builder->search_path == NULL)
+        return error_memory(error);
+    return true;
+}
+
+bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_block, Error *error)
+{
+    MigrationBlock block MIGRATION_BLOCK_CLEANUP = {0};
+    Builder builder = {.request = request, .block = &block, .line = 1};
+    bool good =
+        prepare_names(&builder, error) && build_body(&builder, error) && build_message(&builder, error);
+    buffer_clear(&builder.body);
+    free(builder.schema);
+    free(builder.qualified);
+    free(builder.search_path);
+    if (!good)
+        return false;
+    *ret_block = block;
+    block = (MigrationBlock){0};
+    return true;
+}
+
+void migration_block_clear(MigrationBlock *block)
+{
+    free(block->sql);
+    free(block->units);
+    free(block->piece_offsets);
+    *block = (MigrationBlock){0};
+}

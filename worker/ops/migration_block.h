@@ -1,0 +1,78 @@
+/* Migration block: the one message that does one migration on one tenant, exactly once.
+ *
+ * BEGIN, settings, one DO block that takes the tenant's lock, looks again whether the migration is recorded,
+ * applies and records it; the outcome; COMMIT; the session's tail. Built as text alone, so that a failed
+ * attempt can simply send it again: whatever became of the first one, the block itself decides whether there
+ * is anything left to do. What must never change: the look at the tracking table is a statement of its own
+ * after the lock (in one statement, or before, it would see what was true before the lock was free), and the
+ * effect, the row and the lock share one transaction.
+ */
+#pragma once
+#include "common/buffer.h"
+#include "common/error.h"
+#include "common/migration.h"
+#include "worker/ops/migration_script.h"
+#include "worker/pg/tracking.h"
+
+typedef enum BlockMode {
+    BLOCK_APPLY,  /* runs the script and records it */
+    BLOCK_RECORD, /* records without running */
+    BLOCK_PROBE,  /* only looks, under the lock */
+} BlockMode;
+
+/* What the DO block answers. */
+typedef enum BlockOutcome {
+    BLOCK_DONE,      /* applied, or recorded */
+    BLOCK_ABSENT,    /* probe: not recorded */
+    BLOCK_PRESENT,   /* recorded before us */
+    BLOCK_STALE,     /* the tracking table appeared since it was looked for */
+    BLOCK_BUSY,      /* the tenant's lock is held */
+    BLOCK_NO_SCHEMA, /* the schema does not exist */
+    BLOCK_OUTCOME_COUNT,
+} BlockOutcome;
+
+bool block_outcome_from_word(const char *word, BlockOutcome *ret_outcome);
+
+typedef struct BlockRequest {
+    BlockMode mode;
+    const char *schema;
+    const char *table;
+    TrackingTable tracking; /* what the tenant has or, with create, will have */
+    bool create;            /* there was no tracking table when it was looked for */
+    const Migration *migration;
+    int64_t ordinal;               /* among files of equal content */
+    const MigrationScript *script; /* BLOCK_APPLY only */
+    int64_t lock_timeout_ms;
+    int64_t statement_timeout_ms; /* 0 = none */
+    int server_version;           /* as PQserverVersion() */
+} BlockRequest;
+
+/* One statement of the DO block that executes pieces of the script. */
+typedef struct BlockUnit {
+    int64_t line; /* in the DO block, as the server counts */
+    size_t first_piece, piece_count;
+} BlockUnit;
+
+typedef struct MigrationBlock {
+    char *sql;
+    size_t settings; /* statements between the settings of ours and the DO block: the script's own */
+    BlockUnit *units;
+    size_t unit_count;
+    size_t *piece_offsets; /* where each piece stands in sql */
+} MigrationBlock;
+
+/* Positions of results in the answer to the message. */
+size_t block_do_index(const MigrationBlock *block);
+size_t block_outcome_index(const MigrationBlock *block);
+size_t block_commit_index(const MigrationBlock *block);
+
+/* What is appended to a piece that EXECUTE would refuse otherwise: "" or "\n;SELECT". */
+const char *block_piece_suffix(const MigrationScript *script, const ScriptPiece *piece);
+
+bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_block, Error *error) MUST_CHECK;
+void migration_block_clear(MigrationBlock *block);
+
+/* $tag$ text suffix $tag$, with a tag that the text does not hold. Returns where in out the text begins. */
+size_t block_append_dollar_quoted(Buffer *out, const char *text, size_t length, const char *suffix);
+
+#define MIGRATION_BLOCK_CLEANUP __attribute__((cleanup(migration_block_clear)))

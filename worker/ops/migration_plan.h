@@ -1,0 +1,29 @@
+/* Migration plan: what one tenant's tracking table says about the files of a bundle.
+ *
+ * A first look, without the tenant's lock: it saves asking for every file. The block looks again, under the
+ * lock, before it does anything.
+ */
+#pragma once
+#include "common/operation.h"
+#include "worker/ops/recorded.h"
+#include "worker/pg/connection.h"
+#include "worker/pg/tracking.h"
+
+typedef struct MigrationPlan {
+    TrackingTable tracking;  /* what the tenant has or will have */
+    bool create;             /* there is no tracking table yet */
+    RecordedIndex *recorded; /* owned */
+} MigrationPlan;
+
+/* Finds the table and its format alone; keeps what is known about files. */
+bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, const char *schema,
+                               const RunOptions *options, Error *error) MUST_CHECK;
+
+/* Finds the table and reads its rows with one query, which waits at most the run's lock timeout. The bundle
+ * must outlive the plan. */
+bool migration_plan_read(MigrationPlan *plan, Connection *connection, const char *schema,
+                         const RunOptions *options, const Bundle *bundle, Error *error) MUST_CHECK;
+void migration_plan_clear(MigrationPlan *plan);
+
+/* Bundle item i is to be applied. One that changed after it was recorded is not. */
+bool migration_plan_is_pending(const MigrationPlan *plan, size_t item);

@@ -1,0 +1,128 @@
+#include "worker/ops/status_query.h"
+#include "worker/ops/attempt.h"
+#include "worker/pg/session.h"
+#include "worker/pg/sql.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const char DEFAULT_TABLE[] = "__drizzle_migrations";
+
+static const char *table_name(const RunOptions *options)
+{
+    return options->migrations_table != NULL && options->migrations_table[0] != '\0'
+               ? options->migrations_table
+               : DEFAULT_TABLE;
+}
+
+/* Which of these schemas exist, do they hold the table, and with which columns? OFFSET 0 keeps each look-up a
+ * nested one by the catalog's own unique index, whatever the planner believes about the catalog's size. */
+void status_append_columns(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
+                           const size_t *members, size_t count)
+{
+    op_append_begin_read(sql, options);
+    buffer_append_text(sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type FROM "
+                            "pg_catalog.unnest(ARRAY[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(sql, i > 0 ? "," : "");
+        sql_append_literal(sql, tenants[members[i]].schema);
+    }
+    buffer_append_text(
+        sql,
+        "]::pg_catalog.name[]) WITH ORDINALITY AS t(schema, place)"
+        " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = t.schema OFFSET 0) n ON "
+        "true"
+        " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = ");
+    sql_append_literal(sql, table_name(options));
+    buffer_appendf(
+        sql,
+        " AND relkind IN ('r', 'p', 'v', 'm', 'f') OFFSET 0) c ON true"
+        " LEFT JOIN LATERAL (SELECT attname, attnum, pg_catalog.format_type(atttypid, NULL) AS type"
+        " FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped"
+        " OFFSET 0) a ON true ORDER BY t.place, a.attnum; COMMIT; %s",
+        SESSION_TAIL);
+}
+
+static void read_tenant(StatusTenant *tenant, const PGresult *rows, int from, int to, TrackingColumn *columns,
+                        const RunOptions *options)
+{
+    if (PQgetvalue(rows, from, 1)[0] != 't') {
+        error_set(&tenant->error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", tenant->schema);
+        return;
+    }
+    tenant->table = (TrackingTable){0};
+    if (PQgetvalue(rows, from, 2)[0] != 't')
+        return;
+    for (int row = from; row < to; row++)
+        columns[row - from] = (TrackingColumn){PQgetvalue(rows, row, 3), PQgetvalue(rows, row, 4)};
+    bool good = tracking_resolve(columns, (size_t)(to - from), options->format, options->default_format,
+                                 &tenant->table, &tenant->error);
+    if (!good)
+        tenant->table = (TrackingTable){0};
+}
+
+void status_read_columns(const PGresult *rows, const RunOptions *options, StatusTenant *tenants,
+                         const size_t *members, size_t count)
+{
+    TrackingColumn *columns = calloc((size_t)PQntuples(rows) + 1, sizeof *columns);
+    int row = 0;
+    for (size_t i = 0; i < count; i++) {
+        int from = row;
+        while (row < PQntuples(rows) && strtoull(PQgetvalue(rows, row, 0), NULL, 10) == i + 1)
+            row++;
+        StatusTenant *tenant = &tenants[members[i]];
+        error_clear(&tenant->error);
+        if (columns == NULL || row == from)
+            error_memory(&tenant->error); /* every schema has at least one row */
+        else
+            read_tenant(tenant, rows, from, row, columns, options);
+    }
+    free(columns);
+}
+
+static void append_read(Buffer *sql, const RunOptions *options, const StatusTenant *tenant, size_t place)
+{
+    const TrackingTable *table = &tenant->table;
+    bool times = table->format == TRACKING_DRIZZLE_KIT && table->time_bigint;
+    buffer_appendf(sql, "%sSELECT %zu, %s::text, %s::bigint FROM ", place > 0 ? " UNION ALL " : "", place,
+                   tracking_identifier_column(table->format), times ? table->time_column : "NULL");
+    sql_append_qualified(sql, tenant->schema, table_name(options));
+}
+
+void status_append_rows(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
+                        const size_t *members, size_t count)
+{
+    op_append_begin_read(sql, options);
+    for (size_t i = 0; i < count; i++)
+        append_read(sql, options, &tenants[members[i]], i);
+    buffer_appendf(sql, " ORDER BY 1; COMMIT; %s", SESSION_TAIL);
+}
+
+static int64_t count_characters(const char *text)
+{
+    int64_t count = 0;
+    for (; *text != '\0'; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
+bool status_tenant_at(const RunOptions *options, const StatusTenant *tenants, const size_t *members,
+                      size_t count, int64_t position, size_t *ret_place)
+{
+    BUFFER_CLEANUP Buffer sql = {0};
+    op_append_begin_read(&sql, options);
+    int64_t end = count_characters(buffer_text(&sql));
+    if (position <= end)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        buffer_reset(&sql);
+        append_read(&sql, options, &tenants[members[i]], i);
+        end += count_characters(buffer_text(&sql));
+        if (buffer_failed(&sql))
+            return false;
+        if (position <= end) {
+            *ret_place = i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/* The two messages of status: which tracking tables are there, and what is in them. */
+#pragma once
+#include "common/buffer.h"
+#include "common/operation.h"
+#include "worker/pg/tracking.h"
+
+enum {
+    STATUS_FIND_AT_ONCE = 100,
+    STATUS_READ_AT_ONCE = 50, /* each table and its indexes are locked until the message ends */
+};
+
+/* What the first message found about one tenant. */
+typedef struct StatusTenant {
+    const char *schema;
+    TrackingTable table; /* TRACKING_NONE: no table */
+    Error error;         /* no schema, or a table of unknown shape */
+} StatusTenant;
+
+/* `members` are positions in `tenants`; the answers are numbered by their place in `members`, from 0. */
+void status_append_columns(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
+                           const size_t *members, size_t count);
+void status_read_columns(const PGresult *rows, const RunOptions *options, StatusTenant *tenants,
+                         const size_t *members, size_t count);
+
+/* Rows (place, identifier, time in ms or NULL), each tenant's together, in the order of `members`. */
+void status_append_rows(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
+                        const size_t *members, size_t count);
+
+/* Which member's part of status_append_rows() holds this position, in characters, 1-based? */
+bool status_tenant_at(const RunOptions *options, const StatusTenant *tenants, const size_t *members,
+                      size_t count, int64_t position, size_t *ret_place);

@@ -1,0 +1,12 @@
+#include "worker/ops/op.h"
+
+static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
+    [OPERATION_NULL] = op_null,       [OPERATION_DISCOVER] = op_discover,
+    [OPERATION_PARSE] = op_parse,     [OPERATION_STATUS] = op_status,
+    [OPERATION_MIGRATE] = op_migrate, [OPERATION_MARK_APPLIED] = op_mark_applied,
+};
+
+OpFunction *op_function(OperationId id)
+{
+    return (unsigned)id < OPERATION_COUNT ? FUNCTIONS[id] : NULL;
+}

@@ -1,3 +1,0 @@
-/* keeps the layer non-empty until its first source lands */
-extern int pgconvoy_worker_placeholder;
-int pgconvoy_worker_placeholder;
