@@ -93,7 +93,7 @@ typedef struct SimRow {
     uint32_t worker;
     uint64_t job;
     unsigned deaths;
-    bool leased, started, recovering, announced;
+    bool leased, started, recovering, superseded, announced; /* superseded: an old attempt's failure came */
     TenantState state;
     int64_t verdict_ms;
 } SimRow;
