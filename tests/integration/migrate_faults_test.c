@@ -70,7 +70,7 @@ static void a_file_that_kills_its_backend_is_given_up(void **state)
     assert_int_equal(ended.outcome, OUTCOME_ERROR);
     assert_string_equal(ended.result.sqlstate, "57P01");
     assert_int_equal(sql_number(bench->admin, "SELECT last_value FROM marks.tries"), 3);
-    assert_int_equal(sql_number(bench->admin, "SELECT count(*) FROM pg_tables WHERE schemaname = 't'"), 0);
+    assert_int_equal(rows(), 0);
     bundle_clear(&bundle);
 }
 
