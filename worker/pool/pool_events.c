@@ -20,8 +20,14 @@ void pool_report_error(TenantPool *pool, Error *error)
     event->pool = pool;
     error_move(&event->error, error);
     pthread_mutex_lock(&pool->manager->mutex);
-    pool_event_push(event);
+    bool wanted = !pool->manager->disposed; /* afterwards the hooks' context may be gone */
+    if (wanted)
+        pool_event_push(event);
     pthread_mutex_unlock(&pool->manager->mutex);
+    if (!wanted) {
+        error_clear(&event->error);
+        free(event);
+    }
 }
 
 static void call_hook(const PoolHooks *hooks, const PoolEvent *event)

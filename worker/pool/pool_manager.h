@@ -83,7 +83,7 @@ extern const PoolManagerOptions POOL_MANAGER_DEFAULTS;
 PoolManager *pool_manager_new(const PoolManagerOptions *options, Error *error) MUST_CHECK;
 
 /* Evicts all pools, stops the cleanup thread, closes idle connections now and lent ones when they return, and
- * waits until running hooks have ended (unless called by one). Idempotent. */
+ * waits until running hooks have ended (unless called by one); none is called afterwards. Idempotent. */
 void pool_manager_dispose(PoolManager *manager);
 
 /* Disposes; the memory goes with the last pool handle and lent connection. No other call may be running. */
@@ -129,7 +129,8 @@ bool pool_manager_active_tenants(PoolManager *manager, TenantList *ret_tenants, 
 bool pool_manager_evict(PoolManager *manager, const char *database, const char *tenant_id,
                         Error *error) MUST_CHECK;
 
-/* Starts and ends the thread that evicts expired pools and closes idle connections; both idempotent. */
+/* Starts and ends the thread that evicts expired pools and closes idle connections; both idempotent. Without
+ * it neither happens by itself. */
 bool pool_manager_start_cleanup(PoolManager *manager, Error *error) MUST_CHECK;
 void pool_manager_stop_cleanup(PoolManager *manager);
 bool pool_manager_cleanup_runs(PoolManager *manager);

@@ -166,7 +166,8 @@ static void learn_mode(TenantPool *pool, Connection *connection, int64_t started
     PoolManager *manager = pool->manager;
     PoolSource *source = pool->source;
     pthread_mutex_lock(&manager->mutex);
-    bool moved = ended != 0 && ended != started;
+    /* Not so when the user made libpq connect anew: then the backend is the announced one again. */
+    bool moved = ended != 0 && ended != started && session_is_pooled(connection, ended);
     if (moved)
         source->mode = POOLER_TRANSACTION;
     else if (source->mode == POOLER_NONE && session_is_pooled(connection, started))
@@ -212,8 +213,8 @@ static Connection *bind_one(TenantPool *pool, const ReservoirRequest *request, D
     if (connection == NULL)
         return NULL;
     /* Whoever got a connection late still has the time that an answer may take. */
-    int64_t least = deadline_left_ms(deadline) > request->wait_ms / 2 ? 0 : request->wait_ms / 2;
-    Deadline answer = least > 0 ? deadline_after_ms(least) : deadline;
+    int64_t left = deadline_left_ms(deadline), least = request->wait_ms / 2;
+    Deadline answer = deadline_after_ms(left > least ? left : least);
     if (session_bind(connection, pool->schema, pool->search_path, answer, ret_backend, error))
         return connection;
     give_back(pool, connection, 0);
