@@ -132,6 +132,7 @@ static void a_locked_tracking_table_does_not_block_for_ever(void **state)
     (void)state;
     Bundle bundle = three_files();
     BENCH_RESULT_CLEANUP BenchResult first = migrate(&bundle);
+    assert_int_equal(first.outcome, OUTCOME_APPLIED);
     PGconn *holder = cluster_connect(bench->cluster, "postgres");
     sql_run(holder, "BEGIN; LOCK TABLE t.__drizzle_migrations");
     bench->options.lock_timeout_ms = 30;
