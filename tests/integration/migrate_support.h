@@ -75,7 +75,7 @@ static inline void expect_names(const TextList *list, const char *expected)
     free(names);
 }
 
-static BenchResult migrate(const Bundle *bundle)
+static inline BenchResult migrate(const Bundle *bundle)
 {
     return bench_run(bench, op_migrate, bench->direct, "t", bundle);
 }

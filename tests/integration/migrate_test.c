@@ -38,6 +38,7 @@ static void an_attempt_that_recovers_lists_what_is_recorded(void **state)
     (void)state;
     Bundle bundle = three_files();
     BENCH_RESULT_CLEANUP BenchResult first = migrate(&bundle);
+    assert_int_equal(first.outcome, OUTCOME_APPLIED);
     bench->recovering = true;
     BENCH_RESULT_CLEANUP BenchResult second = migrate(&bundle);
     assert_int_equal(second.outcome, OUTCOME_ALREADY);
@@ -186,6 +187,7 @@ static void a_changed_file_is_not_applied_again_and_refused_when_strict(void **s
     Bundle bundle = three_files(), changed = {0};
     bench->options.default_format = (char *)"drizzle-kit";
     BENCH_RESULT_CLEANUP BenchResult first = migrate(&bundle);
+    assert_int_equal(first.outcome, OUTCOME_APPLIED);
     bundle_add(&changed, "0001_a", MARK("a") "SELECT 1", 1700000000001);
     BENCH_RESULT_CLEANUP BenchResult lenient = migrate(&changed);
     assert_int_equal(lenient.outcome, OUTCOME_ALREADY);

@@ -237,8 +237,10 @@ static bool build_body(Builder *builder, Error *error)
     }
     if (request->mode == BLOCK_APPLY && !append_script(builder, error))
         return false;
-    tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
-    buffer_append_text(body, ";\n");
+    if (request->mode != BLOCK_ENSURE) {
+        tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
+        buffer_append_text(body, ";\n");
+    }
     append_leave_if(builder, BLOCK_DONE, "true");
     buffer_append_text(body, "END");
     return true;

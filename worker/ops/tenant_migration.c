@@ -204,13 +204,10 @@ static bool finish_step(Turn *turn, const Step *step, int64_t started_ms, bool o
     return true;
 }
 
-/* Sends the block once. After too many lost attempts it only looks what became of them: a file that brings
- * its server process down must not do so for ten minutes. */
-static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockOutcome *ret_outcome)
+static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockMode mode, BlockOutcome *ret_outcome)
 {
-    bool probe = in_doubt(step) && step->tries.transient >= turn->run.retry_attempts;
     BlockRequest request = {
-        .mode = probe ? BLOCK_PROBE : turn->mode,
+        .mode = mode,
         .schema = turn->tenant->schema,
         .table = turn->run.migrations_table,
         .tracking = turn->plan.tracking,
@@ -289,6 +286,14 @@ static StepEnd after_no_connection(Turn *turn, Step *step)
     return STEP_AGAIN;
 }
 
+/* After too many lost attempts a block only looks what became of them: a file that brings its server process
+ * down must not do so for ten minutes. */
+static BlockMode next_mode(const Turn *turn, const Step *step)
+{
+    bool exhausted = in_doubt(step) && step->tries.transient >= turn->run.retry_attempts;
+    return exhausted ? BLOCK_PROBE : turn->mode;
+}
+
 static StepEnd attempt_step(Turn *turn, Step *step)
 {
     if (in_doubt(step) && (is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS)) {
@@ -303,7 +308,7 @@ static StepEnd attempt_step(Turn *turn, Step *step)
     if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0))
         return after_no_connection(turn, step);
     BlockOutcome outcome = BLOCK_BUSY;
-    switch (send_block(turn, step, &outcome)) {
+    switch (send_block(turn, step, next_mode(turn, step), &outcome)) {
     case EXCHANGE_DECIDED:
         return after_decision(turn, step, outcome);
     case EXCHANGE_LOST:
@@ -330,6 +335,21 @@ static bool read_script(Turn *turn, Step *step)
     return false;
 }
 
+/* The npm package makes the table before it runs anything, so a tenant whose first migration failed has an
+ * empty one with it, and here as well. Whether that works is not this tenant's error. */
+static void leave_tracking_table(Turn *turn, const Step *step)
+{
+    if (!turn->plan.create || is_cancelled(turn) || turn->connection == NULL ||
+        outcome_of(&turn->error) != OUTCOME_ERROR)
+        return;
+    Error error = turn->error;
+    turn->error = (Error){0};
+    BlockOutcome outcome;
+    if (send_block(turn, step, BLOCK_ENSURE, &outcome) == EXCHANGE_DECIDED)
+        turn->plan.create = false;
+    error_move(&turn->error, &error);
+}
+
 static bool migrate_one(Turn *turn, size_t index)
 {
     const Bundle *bundle = turn->context->bundle;
@@ -343,8 +363,10 @@ static bool migrate_one(Turn *turn, size_t index)
             ;
         good = end != STEP_FAILED && finish_step(turn, &step, started_ms, end == STEP_APPLIED);
     }
-    if (!good)
+    if (!good) {
         turn->result->migration = strdup(step.migration->name);
+        leave_tracking_table(turn, &step);
+    }
     migration_script_clear(&step.script);
     error_clear(&step.lost);
     return good;
