@@ -103,7 +103,7 @@ static bool configured_list(const RunRequest *request, const TextList *databases
 {
     const TextList *ids = config_tenant_ids(request->config);
     for (size_t i = 0; i < ids->count; i++)
-        if (!tenant_list_parse(list, ids->items[i], databases, error))
+        if (!tenant_list_add_named(list, ids->items[i], databases, error))
             return false;
     if (ids->count > 0)
         return true;

@@ -58,6 +58,7 @@ static void note_finished(Sim *sim, SimCoordinator *coordinator, const EngineEve
     } else if (verdict && newest && now < TENANT_FAILED) {
         sim_violation(sim, "tenant %u is %s although its last attempt failed", event->tenant, STATES[now]);
     }
+    row->superseded = row->superseded || (said == TENANT_FAILED && verdict && !newest);
     sim->stats->duplicates += row->state == now && !(newest && row->leased);
     sim->stats->busy += event->outcome == OUTCOME_BUSY;
     if (newest && row->leased && row->worker == event->worker)
@@ -160,6 +161,8 @@ void sim_observe_event(Sim *sim, SimCoordinator *coordinator, const EngineEvent 
         bool quarantined = engine_tenant_outcome(coordinator->engine, i) == OUTCOME_QUARANTINED &&
                            engine_tenant_state(coordinator->engine, i) == TENANT_FAILED;
         failed += coordinator->rows[i].state == TENANT_FAILED || quarantined;
+        if (quarantined && coordinator->rows[i].deaths < 3)
+            sim_violation(sim, "tenant %u convicted after %u deaths", i, coordinator->rows[i].deaths);
     }
     judge_limits(sim, coordinator, event, failed);
     for (uint32_t i = 0; i < coordinator->spec.tenant_count; i++) {
@@ -182,8 +185,8 @@ static void judge_lease(Sim *sim, SimCoordinator *coordinator, const EngineActio
     if (lease->attempt != row->attempt + 1)
         sim_violation(sim, "tenant %u dispatched as attempt %u after %u", lease->tenant, lease->attempt,
                       row->attempt);
-    if (row->recovering && !lease->recovering)
-        sim_violation(sim, "tenant %u is not marked as recovering", lease->tenant);
+    if (lease->recovering != (row->recovering || row->superseded))
+        sim_violation(sim, "tenant %u is wrongly marked as recovering: %d", lease->tenant, lease->recovering);
     if (sim->schemas[row->schema].database != action->database)
         sim_violation(sim, "tenant %u is not in database %u", lease->tenant, action->database);
     if (row->predecessor != ENGINE_NONE && coordinator->rows[row->predecessor].state == TENANT_PENDING)

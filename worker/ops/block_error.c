@@ -96,14 +96,16 @@ static const struct {
     const char *hint;
 } HINTS[] = {
     {"0A000", "",
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
     {"2D000", NULL,
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
-    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                           },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT"},
+    {"25001", "SET",
+     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
     {"25001", NULL,
      "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
-     "not available yet; run it by hand and record the migration with --mark-applied"                     },
-    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"},
+     "not available yet; run it by hand and record the migration with --mark-applied"},
+    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended"},
 };
 
 static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)

@@ -19,9 +19,9 @@ static const struct {
     const char *name, *value;
     int since; /* server version */
 } SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0     }, /* a stalled worker loses its locks */
-    {"client_connection_check_interval",    "5s",  140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings",         "on",  0     }, /* as the script was cut */
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
 };
 
 /* A block in the making. */

@@ -1,8 +1,8 @@
 #include "worker/ops/run_defaults.h"
 
-static int64_t or_default(int64_t given, int64_t value)
+static int64_t or_default(int64_t value, int64_t fallback)
 {
-    return given > 0 ? given : value;
+    return value > 0 ? value : fallback;
 }
 
 RunDefaults run_defaults(const RunOptions *options)

@@ -118,7 +118,7 @@ static bool check_unchanged(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->context->options->strict && i < bundle->count; i++) {
-        if (!turn->plan.changed[i])
+        if (!recorded_changed(turn->plan.recorded, i))
             continue;
         error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" was changed after it was applied",
                   bundle->items[i].name);
@@ -140,7 +140,8 @@ static bool list_recorded(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->tenant->recovering && i < bundle->count; i++)
-        if (turn->plan.applied[i] && !add_name(turn, &turn->result->already, bundle->items[i].name))
+        if (!migration_plan_is_pending(&turn->plan, i) &&
+            !add_name(turn, &turn->result->already, bundle->items[i].name))
             return false;
     return true;
 }
@@ -149,7 +150,7 @@ static bool list_pending(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; i < bundle->count; i++)
-        if (!turn->plan.applied[i] &&
+        if (migration_plan_is_pending(&turn->plan, i) &&
             !add_name(turn, &turn->result->applied_migrations, bundle->items[i].name))
             return false;
     return true;
@@ -276,6 +277,18 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
 }
 
+static StepEnd after_no_connection(Turn *turn, Step *step)
+{
+    if (!in_doubt(step))
+        return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
+    if (turn->error.code == ERROR_CANCELLED) { /* the reservoir closes: there will be none */
+        give_up_unknown(turn, step);
+        return STEP_FAILED;
+    }
+    pause_for(turn, UNKNOWN_MOST_MS / 5);
+    return STEP_AGAIN;
+}
+
 static StepEnd attempt_step(Turn *turn, Step *step)
 {
     if (in_doubt(step) && (is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS)) {
@@ -287,11 +300,8 @@ static StepEnd attempt_step(Turn *turn, Step *step)
                   step->migration->name);
         return STEP_FAILED;
     }
-    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0)) {
-        if (in_doubt(step))
-            pause_for(turn, UNKNOWN_MOST_MS / 5);
-        return in_doubt(step) || may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
-    }
+    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0))
+        return after_no_connection(turn, step);
     BlockOutcome outcome = BLOCK_BUSY;
     switch (send_block(turn, step, &outcome)) {
     case EXCHANGE_DECIDED:
@@ -347,7 +357,7 @@ static bool migrate_pending(Turn *turn)
     if (turn->context->options->dry_run)
         return list_pending(turn);
     for (size_t i = 0; i < turn->context->bundle->count; i++)
-        if (!turn->plan.applied[i] && !migrate_one(turn, i))
+        if (migration_plan_is_pending(&turn->plan, i) && !migrate_one(turn, i))
             return false;
     return true;
 }

@@ -4,9 +4,7 @@
 
 static MigrationScript read_script(const char *text)
 {
-    Migration migration = {
-        .name = (char *)"0001_x", .sql = {(char *)text, strlen(text)}
-    };
+    Migration migration = {.name = (char *)"0001_x", .sql = {(char *)text, strlen(text)}};
     MigrationScript script = {0};
     Error error = {0};
     assert_true(migration_script_read(&migration, &script, &error));
@@ -108,6 +106,11 @@ static void takes_timeouts_at_the_head_out(void **state)
     check("SELECT 1, set_config('lock_timeout','1s',true); SET lock_timeout = 7;",
           "[SELECT 1, set_config('lock_timeout','1s',true)][SET lock_timeout = 7]");
     check("SET lock_timeout = 7; SELEKT 1", "{SET lock_timeout = 7}[SELEKT 1]");
+    check("SET lock_timeout = 7 COMMIT; SELECT 1", "[SET lock_timeout = 7 COMMIT; SELECT 1]*");
+    check("SET lock_timeout = a\\b; SELECT 1", "[SET lock_timeout = a\\b; SELECT 1]*");
+    check("SET lock_timeout = '7\\'; SELECT 1", "[SET lock_timeout = '7\\'][SELECT 1]");
+    check("SELECT set_config('lock_timeout', '1s', f()); SELECT 1",
+          "[SELECT set_config('lock_timeout', '1s', f())][SELECT 1]");
 }
 
 static void sees_a_directive_at_the_head_only(void **state)
@@ -117,15 +120,15 @@ static void sees_a_directive_at_the_head_only(void **state)
         const char *text;
         int64_t line;
     } CASES[] = {
-        {"-- pgconvoy:transaction off\nSELECT 1",              1},
+        {"-- pgconvoy:transaction off\nSELECT 1", 1},
         {"\n/* x */\n--  pgconvoy:transaction   off \nVACUUM", 3},
-        {"-- +goose NO TRANSACTION\n",                         1},
-        {"-- migrate:up transaction:false\n",                  1},
-        {"-- atlas:txmode none\r\nSELECT 1",                   1},
-        {"SELECT 1; -- pgconvoy:transaction off",              0},
-        {"-- pgconvoy:transaction offer\n",                    0},
-        {"-- about pgconvoy:transaction off\n",                0},
-        {"'-- pgconvoy:transaction off'",                      0},
+        {"-- +goose NO TRANSACTION\n", 1},
+        {"-- migrate:up transaction:false\n", 1},
+        {"-- atlas:txmode none\r\nSELECT 1", 1},
+        {"SELECT 1; -- pgconvoy:transaction off", 0},
+        {"-- pgconvoy:transaction offer\n", 0},
+        {"-- about pgconvoy:transaction off\n", 0},
+        {"'-- pgconvoy:transaction off'", 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         MigrationScript script MIGRATION_SCRIPT_CLEANUP = read_script(CASES[i].text);
