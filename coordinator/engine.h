@@ -94,7 +94,7 @@ typedef enum EngineActionKind {
 typedef struct EngineLease {
     uint32_t tenant;
     uint32_t attempt;
-    bool recovering; /* an earlier attempt started and was lost with its worker */
+    bool recovering; /* an earlier attempt was lost with its worker */
 } EngineLease;
 
 typedef struct EngineAction {

@@ -86,10 +86,8 @@ static Outcome outcome_without_verdict(const TenantRow *row)
 void tenant_lease_lost(Engine *engine, uint32_t tenant, bool started)
 {
     TenantRow *row = &engine->rows[tenant];
-    if (started) {
-        row->recovering = true;
-        row->deaths++;
-    }
+    row->recovering = true; /* even unstarted: a worker may die after it began and before it could say so */
+    row->deaths += started;
     if (engine->abort != ENGINE_NOT_ABORTED)
         tenant_settle(engine, tenant, outcome_without_verdict(row), 0);
     else if (row->deaths >= ENGINE_CONVICT_DEATHS)

@@ -335,7 +335,7 @@ int64_t reservoir_idle_of(Reservoir *reservoir, uint64_t owner)
 /* Mutex held. */
 static bool keeps(const Reservoir *reservoir, const Seat *seat)
 {
-    return !reservoir->closed && !seat->cancelled && reservoir->counts.open <= reservoir->limit &&
+    return !reservoir->closed && !seat->cancelling && reservoir->counts.open <= reservoir->limit &&
            !seat_is_worn(seat, now_ms(reservoir)) && connection_is_reusable(seat->connection);
 }
 
@@ -452,7 +452,7 @@ void reservoir_cancel_borrower(Reservoir *reservoir, const char *application_nam
         const char *borrower = seat->borrower != NULL ? seat->borrower : "";
         if (seat->cancelling || strncmp(borrower, application_name_start, length) != 0)
             continue;
-        seat->cancelled = seat->cancelling = true;
+        seat->cancelling = true;
         seat->next_cancelled = cancelled;
         cancelled = seat;
     }

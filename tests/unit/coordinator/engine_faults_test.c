@@ -18,7 +18,7 @@ static void lost_lease_comes_back_with_a_new_attempt(void **state)
     assert_true(action.leases[0].recovering);
 }
 
-static void unstarted_lease_is_not_recovering(void **state)
+static void lost_lease_is_recovering_even_if_its_start_was_not_heard_of(void **state)
 {
     (void)state;
     RUN_CLEANUP EngineRun run = run_of(1);
@@ -29,7 +29,7 @@ static void unstarted_lease_is_not_recovering(void **state)
     run_join(&run, 2, 1);
     EngineAction action = run_next(&run, ENGINE_DISPATCH);
     assert_int_equal(action.leases[0].attempt, 2);
-    assert_false(action.leases[0].recovering);
+    assert_true(action.leases[0].recovering);
 }
 
 static void late_success_of_a_lost_worker_wins(void **state)
@@ -305,7 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_lease_comes_back_with_a_new_attempt),
-        cmocka_unit_test(unstarted_lease_is_not_recovering),
+        cmocka_unit_test(lost_lease_is_recovering_even_if_its_start_was_not_heard_of),
         cmocka_unit_test(late_success_of_a_lost_worker_wins),
         cmocka_unit_test(late_success_completes_the_run_despite_a_lease),
         cmocka_unit_test(late_success_reaches_a_tenant_that_is_queued_again),
