@@ -3,15 +3,13 @@
 
 EngineRun run_of(size_t count)
 {
-    EngineRun run = {
-        .spec = {.tenant_count = count,
-                 .database_count = 1,
-                 .concurrency = 4,
-                 .tenants_per_job = 1,
-                 .lock_wait_ms = 10000,
-                 .max_failures = -1,
-                 .seed = 7}
-    };
+    EngineRun run = {.spec = {.tenant_count = count,
+                              .database_count = 1,
+                              .concurrency = 4,
+                              .tenants_per_job = 1,
+                              .lock_wait_ms = 10000,
+                              .max_failures = -1,
+                              .seed = 7}};
     for (size_t i = 0; i < RUN_TENANTS; i++)
         run.tenants[i] = (EngineTenant){.database = 0, .predecessor = ENGINE_NONE};
     for (size_t d = 0; d < RUN_DATABASES; d++)

@@ -188,8 +188,7 @@ static void unreachable_databases_wait(void **state)
     run_start(&run);
     assert_int_equal(engine_unreachable(run.engine), 3);
     EngineEvent joined = {
-        .kind = ENGINE_WORKER_JOINED, .worker = 1, .slots = 8, .databases = (bool[]){true, false}
-    };
+        .kind = ENGINE_WORKER_JOINED, .worker = 1, .slots = 8, .databases = (bool[]){true, false}};
     run_apply(&run, joined);
     assert_int_equal(engine_unreachable(run.engine), 1);
     run_gives(&run, 1, 0, 1);

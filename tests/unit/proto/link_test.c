@@ -279,6 +279,62 @@ static void a_full_queue_is_again_and_not_a_wait(void **state)
     link_close(peer, 0);
 }
 
+static void a_peer_that_does_not_read_is_again_to_the_bound_side(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    Link *bound = open_link("inproc://slow", true), *peer = open_link("inproc://slow", false);
+    OutgoingFrame frame = frame_of(1, "x", 1);
+    send_frame(peer, &(PeerId){0}, &frame);
+    IncomingFrame hello = receive_frame(bound);
+    int sent = 0;
+    LinkStatus status;
+    while ((status = link_send(bound, &hello.peer, &frame, &error)) == LINK_OK && sent < 100000)
+        sent++;
+    assert_int_equal(status, LINK_AGAIN);
+    for (int received = 0; received < sent; received++)
+        free(receive_frame(peer).body);
+    send_frame(bound, &hello.peer, &frame);
+    IncomingFrame last = receive_frame(peer);
+    assert_int_equal(last.header.seq, 1);
+    free(last.body);
+    free(hello.body);
+    link_close(bound, 0);
+    link_close(peer, 0);
+}
+
+/* Nothing may be queued for a peer that is not there: whoever comes next would get it. */
+static void connect_first(const char *endpoint, bool expects_again)
+{
+    ERROR_CLEANUP Error error = {0};
+    Link *peer = open_link(endpoint, false);
+    OutgoingFrame frame = frame_of(1, "x", 1);
+    if (expects_again)
+        assert_int_equal(link_send(peer, &(PeerId){0}, &frame, &error), LINK_AGAIN);
+    Link *bound = open_link(endpoint, true);
+    send_frame(peer, &(PeerId){0}, &frame);
+    IncomingFrame received = receive_frame(bound);
+    send_frame(bound, &received.peer, &frame);
+    IncomingFrame answer = receive_frame(peer);
+    free(received.body);
+    free(answer.body);
+    link_close(peer, 0);
+    link_close(bound, 0);
+}
+
+static void a_link_may_connect_before_the_other_binds(void **state)
+{
+    (void)state;
+    char endpoint[128];
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/late", folder);
+    connect_first(endpoint, true);
+    connect_first("inproc://late", false);
+    Link *bound = open_link("tcp://127.0.0.1:*", true);
+    snprintf(endpoint, sizeof endpoint, "%s", link_endpoint(bound));
+    link_close(bound, 0);
+    connect_first(endpoint, true);
+}
+
 static void a_reopened_link_is_a_new_peer(void **state)
 {
     (void)state;
@@ -618,6 +674,8 @@ int main(void)
         cmocka_unit_test(sending_never_blocks_without_a_peer),
         cmocka_unit_test(a_peer_that_left_becomes_unreachable),
         cmocka_unit_test(a_full_queue_is_again_and_not_a_wait),
+        cmocka_unit_test(a_peer_that_does_not_read_is_again_to_the_bound_side),
+        cmocka_unit_test(a_link_may_connect_before_the_other_binds),
         cmocka_unit_test(a_reopened_link_is_a_new_peer),
         cmocka_unit_test(what_was_sent_leaves_within_the_linger),
         cmocka_unit_test(garbage_on_the_port_is_survived),

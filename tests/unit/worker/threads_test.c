@@ -1,5 +1,5 @@
 #include "tests/support/test.h"
-#include "worker/pool/threads.h"
+#include "worker/threads.h"
 #include <signal.h>
 #include <stdatomic.h>
 
