@@ -57,6 +57,8 @@ static const FileCase CASES[] = {
      0, "(SELECT one FROM t.made) = 1"},
     {"SELECT INTO with a comment at the end", "SELECT 1 AS one INTO made; -- made", OUTCOME_APPLIED, NULL, 0,
      0, "(SELECT one FROM t.made) = 1"},
+    {"SELECT INTO behind WITH", "WITH x AS (SELECT 1 AS one) SELECT one INTO made FROM x", OUTCOME_APPLIED,
+     NULL, 0, 0, "(SELECT one FROM t.made) = 1"},
     {"breakpoints", "CREATE TABLE a (x int);\n--> statement-breakpoint\nCREATE TABLE b (x int);",
      OUTCOME_APPLIED, NULL, 0, 0, "to_regclass('t.b') IS NOT NULL"},
     {"breakpoints without semicolons",
@@ -337,6 +339,27 @@ static void errors_that_have_a_way_out_name_it(void **state)
     }
 }
 
+static void the_servers_words_come_back_unchanged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+        int64_t line, column;
+    } WORDS[] = {
+        {"SELECT 1 +", "syntax error at end of input", 1, 11},
+        {"SELECT 1;\nSELECT 'open", "unterminated quoted string at or near \"'open\"", 2, 8},
+        {"CREATE TABEL x (id int);", "syntax error at or near \"TABEL\"", 1, 8},
+        {"SELECT 'a'::int", "invalid input syntax for type integer: \"a\"", 1, 8},
+        {"DO $$BEGIN RAISE '%', 'ah %s'; END$$;", "ah %s", 1, 0},
+    };
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
+        BENCH_RESULT_CLEANUP BenchResult ended = fail_file(WORDS[i].text);
+        assert_string_equal(ended.result.error, WORDS[i].error);
+        assert_int_equal(ended.result.line, WORDS[i].line);
+        assert_int_equal(ended.result.column, WORDS[i].column);
+    }
+}
+
 static void a_runs_statement_timeout_ends_a_migration(void **state)
 {
     (void)state;
@@ -421,6 +444,7 @@ int main(void)
         cmocka_unit_test(each_kind_of_file_directly),
         cmocka_unit_test(each_kind_of_file_through_a_bouncer),
         cmocka_unit_test(errors_that_have_a_way_out_name_it),
+        cmocka_unit_test(the_servers_words_come_back_unchanged),
         cmocka_unit_test(a_runs_statement_timeout_ends_a_migration),
         cmocka_unit_test(a_file_of_two_megabytes_runs_and_names_its_error),
         cmocka_unit_test(a_missing_schema_never_falls_through_to_public),

@@ -25,7 +25,7 @@ static size_t byte_of(const char *text, int64_t position)
 static bool is_text_of(const MigrationScript *script, const ScriptPiece *piece, const char *query)
 {
     return strncmp(query, script->text + piece->start, piece->length) == 0 &&
-           strcmp(query + piece->length, block_piece_suffix(script, piece)) == 0;
+           strcmp(query + piece->length, block_piece_suffix(piece)) == 0;
 }
 
 /* A run-time error names the statement by its text only. Of two that fit, the longer one is meant. */

@@ -60,11 +60,9 @@ size_t block_commit_index(const MigrationBlock *block)
     return block_do_index(block) + 2;
 }
 
-/* EXECUTE refuses what begins with an s and ends in SELECT ... INTO. */
-const char *block_piece_suffix(const MigrationScript *script, const ScriptPiece *piece)
+const char *block_piece_suffix(const ScriptPiece *piece)
 {
-    char first = script->text[piece->start];
-    return piece->several || first == 's' || first == 'S' ? "\n;SELECT" : "";
+    return piece->into ? "\n;SELECT" : "";
 }
 
 size_t block_append_dollar_quoted(Buffer *out, const char *text, size_t length, const char *suffix)
@@ -163,7 +161,7 @@ static void append_piece(Builder *builder, size_t index)
     const MigrationScript *script = builder->request->script;
     const ScriptPiece *piece = &script->pieces.items[index];
     builder->block->piece_offsets[index] = block_append_dollar_quoted(
-        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(script, piece));
+        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(piece));
 }
 
 static void append_unit(Builder *builder, BlockUnit *unit)

@@ -63,7 +63,7 @@ static int64_t now_ms(const Turn *turn)
 
 static bool is_cancelled(const Turn *turn)
 {
-    return atomic_load(turn->context->cancelled);
+    return turn->context->cancelled != NULL && atomic_load(turn->context->cancelled);
 }
 
 static void pause_for(const Turn *turn, int64_t ms)

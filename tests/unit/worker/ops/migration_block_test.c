@@ -73,7 +73,7 @@ static const char *after(const char *text, const char *part)
 static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void **state)
 {
     (void)state;
-    const char *sql = "SET lock_timeout = 1;\nSELECT 1;\nCREATE TABLE a (x int);\n";
+    const char *sql = "SET lock_timeout = 1;\nSELECT 1 INTO b;\nCREATE TABLE a (x int);\n";
     Migration migration = {
         .name = (char *)"0001_x", .hash = (char *)"abc", .sql = {(char *)sql, strlen(sql)}};
     MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0};
@@ -85,7 +85,7 @@ static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void
                                         "pg_try_advisory_xact_lock(",
                                         "current_schema()",
                                         "WHERE name = '0001_x'",
-                                        "EXECUTE $pgc0$SELECT 1\n;SELECT$pgc0$;",
+                                        "EXECUTE $pgc0$SELECT 1 INTO b\n;SELECT$pgc0$;",
                                         "EXECUTE $pgc0$CREATE TABLE a (x int)$pgc0$;",
                                         "SET CONSTRAINTS ALL IMMEDIATE;",
                                         "SET LOCAL SESSION AUTHORIZATION DEFAULT;",

@@ -11,7 +11,8 @@ static MigrationScript read_script(const char *text)
     return script;
 }
 
-/* A script as text: settings, then pieces, each in [] with * when it may hold several statements. */
+/* A script as text: settings, then pieces, each in [] with * when it holds several statements, ! when one is
+ * COMMIT or the like, > when one may be SELECT INTO. */
 static char *describe(const char *text)
 {
     MigrationScript script MIGRATION_SCRIPT_CLEANUP = read_script(text);
@@ -24,6 +25,8 @@ static char *describe(const char *text)
         const ScriptPiece *piece = &script.pieces.items[i];
         buffer_appendf(&out, "[%.*s]%s%s", (int)piece->length, script.text + piece->start,
                        piece->several ? "*" : "", piece->transaction ? "!" : "");
+        if (piece->into)
+            buffer_append_char(&out, '>');
     }
     return buffer_take(&out);
 }
@@ -56,6 +59,16 @@ static void leaves_what_it_cannot_parse_to_the_server(void **state)
     check("SELEKT 'a;b';", "[SELEKT 'a;b';]");
     check("SELEKT 1; /* x; */ COMMIT", "[SELEKT 1; /* x; */ COMMIT]*!");
     check("SELECT 'open", "[SELECT 'open]");
+}
+
+static void sees_what_may_be_select_into(void **state)
+{
+    (void)state;
+    check("SELECT 1 INTO a", "[SELECT 1 INTO a]>");
+    check("WITH x AS (SELECT 1) SELECT * INTO a FROM x", "[WITH x AS (SELECT 1) SELECT * INTO a FROM x]>");
+    check("SELECT 'INTO' AS \"into\"", "[SELECT 'INTO' AS \"into\"]");
+    check("INSERT INTO a SELECT 1; SELECT 2", "[INSERT INTO a SELECT 1][SELECT 2]");
+    check("SELEKT 1; SELECT 1 INTO a; -- x", "[SELEKT 1; SELECT 1 INTO a; -- x]*>");
 }
 
 static void breakpoints_separate_statements_without_semicolons(void **state)
@@ -152,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_statements_where_the_parser_does),
         cmocka_unit_test(leaves_what_it_cannot_parse_to_the_server),
+        cmocka_unit_test(sees_what_may_be_select_into),
         cmocka_unit_test(breakpoints_separate_statements_without_semicolons),
         cmocka_unit_test(takes_a_transaction_around_the_file_off),
         cmocka_unit_test(takes_timeouts_at_the_head_out),
