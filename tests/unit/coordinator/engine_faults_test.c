@@ -104,17 +104,20 @@ static void old_failure_waits_for_the_newer_attempt(void **state)
 static void late_start_of_an_old_attempt_blames_nobody(void **state)
 {
     (void)state;
-    RUN_CLEANUP EngineRun run = run_of(1);
+    RUN_CLEANUP EngineRun run = run_of(2);
     run_start(&run);
-    run_join(&run, 1, 1);
-    run_gives(&run, 1, 0, 1);
-    run_lose(&run, 1);
-    run_join(&run, 2, 1);
-    run_gives(&run, 2, 0, 2);
-    run_started(&run, 1, 0, 1);
-    run_lose(&run, 2);
-    run_join(&run, 3, 1);
-    assert_false(run_next(&run, ENGINE_DISPATCH).leases[0].recovering);
+    for (uint32_t worker = 1; worker <= 3; worker++) {
+        run_join(&run, worker, 1);
+        run_gives(&run, worker, 0, worker);
+        if (worker > 1)
+            run_started(&run, worker - 1, 0, worker - 1);
+        if (worker == 3)
+            run_started(&run, worker, 0, worker);
+        run_lose(&run, worker);
+    }
+    run_join(&run, 4, 2);
+    run_gives(&run, 4, 0, 4);
+    run_gives(&run, 4, 1, 1); /* beside it: one death only */
 }
 
 static void duplicates_change_nothing(void **state)
