@@ -11,7 +11,7 @@
  * counts twice. A failure of an older attempt does not end a tenant that is being tried again.
  *
  * A tenant that ends without an attempt's verdict (abort, lost worker, lock wait over) is UNKNOWN once any
- * attempt began and was never heard of again, else BUSY if it was ever refused, else NOT_STARTED. UNKNOWN
+ * attempt was lost with its worker, else BUSY if it was ever refused, else NOT_STARTED. UNKNOWN
  * yields only to the newest attempt's word or to a success. A tenant that took part in two worker deaths runs
  * alone on a worker; a third convicts it.
  *

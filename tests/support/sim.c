@@ -136,11 +136,6 @@ static void arrive_at_engine(Sim *sim, const SimEvent *message)
         return;
     if (message->task != SIM_NOBODY && event.kind == ENGINE_FINISHED)
         sim->tasks[message->task].result_arrived = true;
-    if (message->task != SIM_NOBODY && event.kind == ENGINE_STARTED) {
-        const SimRow *row = &sim->coordinators[message->coordinator].rows[event.tenant];
-        if (row->started && row->leased && row->attempt == event.attempt)
-            sim->tasks[message->task].start_counted = true;
-    }
     host_act_soon(sim, message->coordinator);
 }
 

@@ -62,7 +62,7 @@ typedef struct SimTask {
     bool wrote;
     Outcome outcome;
     uint64_t key;
-    bool start_counted, result_arrived; /* at the engine */
+    bool result_arrived; /* at the engine */
 } SimTask;
 
 /* What fills one slot of a worker: a tenant, or a set job. */

@@ -35,8 +35,8 @@ static void note_lost(Sim *sim, SimCoordinator *coordinator, const EngineEvent *
         SimRow *row = &coordinator->rows[i];
         if (!row->leased || row->worker != event->worker)
             continue;
-        if (row->started && row->state == TENANT_PENDING) {
-            row->deaths++;
+        if (row->state == TENANT_PENDING) {
+            row->deaths += row->started;
             row->recovering = true;
         }
         lease_end(coordinator, sim, row);
@@ -306,7 +306,7 @@ static bool excusable(const SimCoordinator *coordinator, const Sim *sim, const S
         return finisher->outcome == OUTCOME_UNKNOWN;
     if (outcome == OUTCOME_UNKNOWN || outcome == OUTCOME_QUARANTINED)
         return true;
-    return schema->finished_ms >= row->verdict_ms || !finisher->start_counted;
+    return schema->finished_ms >= row->verdict_ms;
 }
 
 static void judge_end_state(Sim *sim, const SimCoordinator *coordinator, uint32_t tenant)
@@ -324,8 +324,8 @@ static void judge_end_state(Sim *sim, const SimCoordinator *coordinator, uint32_
         sim_violation(sim, "tenant %u is %s (%s) although its attempt %u applied everything", tenant,
                       STATES[row->state], outcome_name(engine_tenant_outcome(coordinator->engine, tenant)),
                       sim->tasks[schema->finisher].attempt);
-    if (row->state == TENANT_SKIPPED && row->started)
-        sim_violation(sim, "tenant %u is skipped although it started", tenant);
+    if (row->state == TENANT_SKIPPED && (row->started || row->recovering))
+        sim_violation(sim, "tenant %u is skipped although it may have started", tenant);
 }
 
 void sim_observe_end(Sim *sim)
