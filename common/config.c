@@ -1,8 +1,9 @@
 #include "common/config.h"
 #include "common/buffer.h"
 #include "common/config_internal.h"
+#include "common/file.h"
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,8 +205,9 @@ static bool check_relations(const Config *config, Error *error)
         int64_t larger = config_int(config, RELATIONS[i].larger);
         if (smaller < larger || (smaller == larger && RELATIONS[i].may_be_equal))
             continue;
-        return error_set(error, ERROR_CONFIG, "%s (%lld) must be less than %s (%lld)",
+        return error_set(error, ERROR_CONFIG, "%s (%lld) must %s %s (%lld)",
                          setting_get(RELATIONS[i].smaller)->path, (long long)smaller,
+                         RELATIONS[i].may_be_equal ? "not be more than" : "be less than",
                          setting_get(RELATIONS[i].larger)->path, (long long)larger);
     }
     return true;
@@ -240,19 +242,8 @@ Config *config_load_text(const char *name, const char *text, size_t length, Erro
 /* Whole file; false with errno set when it cannot be read. */
 static bool read_file(const char *path, Buffer *ret_text)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    char chunk[16384];
-    size_t count;
-    while ((count = fread(chunk, 1, sizeof(chunk), file)) > 0 && ret_text->length <= FILE_SIZE_MAX)
-        buffer_append(ret_text, chunk, count);
-    int reason = ferror(file) ? errno : buffer_failed(ret_text) ? ENOMEM : 0;
-    if (ret_text->length > FILE_SIZE_MAX)
-        reason = EFBIG;
-    fclose(file);
-    errno = reason;
-    return reason == 0;
+    FILE_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && file_read_all(fd, FILE_SIZE_MAX, ret_text);
 }
 
 Config *config_load(const char *path, Error *error)

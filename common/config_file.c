@@ -142,7 +142,7 @@ static bool apply_section(const SectionReader *reader, const SchemaSection *sect
         bool good = true;
         if (setting->type != SETTING_LIST && slots[i].text != NULL)
             good = apply_scalar(reader, id, slots[i].text, place, error);
-        else if (setting->type == SETTING_LIST && slots[i].items != NULL)
+        else if (setting->type == SETTING_LIST && place != NULL) /* libcyaml has no array for [] */
             good = apply_list(reader, id, &slots[i], place, error);
         if (!good)
             return false;

@@ -30,11 +30,11 @@ static const char HEAD[] =
 /* "# " and the text, broken between words. */
 static void append_comment(Buffer *sample, const char *text)
 {
-    size_t column = PAGE_WIDTH;
+    size_t column = 0;
     while (*text != '\0') {
         size_t word = strcspn(text, " ");
-        if (column + 1 + word > PAGE_WIDTH) {
-            buffer_append_text(sample, column == PAGE_WIDTH ? "  # " : "\n  # ");
+        if (column == 0 || column + 1 + word > PAGE_WIDTH) {
+            buffer_append_text(sample, column == 0 ? "  # " : "\n  # ");
             column = strlen("  # ");
         } else {
             buffer_append_char(sample, ' ');

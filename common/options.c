@@ -9,6 +9,7 @@
 /* Above every letter, so that getopt_long's result tells rows without a letter apart. */
 enum { ROW_BASE = 256 };
 
+/* clang-format off */
 static const Option GENERAL_ROWS[] = {
     {.name = "config",
      .argument = "FILE",
@@ -24,12 +25,13 @@ static const Option GENERAL_ROWS[] = {
      .setting = NO_SETTING,
      .exclusive = "verbosity",
      .doc = "more about what happens"},
-    {.name = "no-color",            .setting = NO_SETTING,            .doc = "no colours on a terminal (NO_COLOR does the same)"                                              },
-    {.name = "log-level",                        .argument = "LEVEL",             .setting = SETTING_LOG_LEVEL                },
-    {.name = "log-format",                        .argument = "text|json",            .setting = SETTING_LOG_FORMAT},
-    {.name = "help",                        .letter = 'h',           .setting = NO_SETTING,.doc = "this page"},
-    {.name = "version",                        .setting = NO_SETTING,                 .doc = "the program's version"                                                         },
+    {.name = "no-color", .setting = NO_SETTING, .doc = "no colours on a terminal (NO_COLOR does the same)"},
+    {.name = "log-level", .argument = "LEVEL", .setting = SETTING_LOG_LEVEL},
+    {.name = "log-format", .argument = "text|json", .setting = SETTING_LOG_FORMAT},
+    {.name = "help", .letter = 'h', .setting = NO_SETTING, .doc = "this page"},
+    {.name = "version", .setting = NO_SETTING, .doc = "the program's version"},
 };
+/* clang-format on */
 
 const OptionGroup GENERAL_OPTIONS = {"General", GENERAL_ROWS, sizeof(GENERAL_ROWS) / sizeof(GENERAL_ROWS[0])};
 
@@ -297,29 +299,57 @@ static bool answer(CliArguments *arguments, const HelpPage *page, const OptionGr
     return arguments->answer != NULL || error_memory(error);
 }
 
-CliArguments *options_parse(const HelpPage *page, const OptionGroup *groups, size_t group_count,
-                            size_t max_positionals, int argc, char *const argv[], Error *error)
+/* Arguments with one empty OptionValues per row. */
+static CliArguments *arguments_new(const Grammar *grammar, Error *error)
+{
+    CliArguments *arguments = calloc(1, sizeof(*arguments));
+    OptionValues *values = calloc(grammar->count + 1, sizeof(*values));
+    if (arguments == NULL || values == NULL) {
+        free(arguments);
+        free(values);
+        error_memory(error);
+        return NULL;
+    }
+    for (size_t i = 0; i < grammar->count; i++)
+        values[i].option = grammar->rows[i];
+    arguments->options = values;
+    arguments->option_count = grammar->count;
+    return arguments;
+}
+
+/* The words alone, without configuration. */
+static CliArguments *read_words(const OptionGroup *groups, size_t group_count, size_t max_positionals,
+                                int argc, char *const argv[], Error *error)
 {
     Grammar grammar;
     if (!grammar_build(&grammar, groups, group_count, error))
         return NULL;
-    CliArguments *arguments = calloc(1, sizeof(*arguments));
-    OptionValues *values = calloc(grammar.count + 1, sizeof(*values));
-    bool good = arguments != NULL && values != NULL ? true : error_memory(error);
-    if (arguments != NULL) {
-        arguments->options = values;
-        arguments->option_count = values != NULL ? grammar.count : 0;
-        for (size_t i = 0; i < arguments->option_count; i++)
-            values[i].option = grammar.rows[i];
-    } else {
-        free(values);
-    }
+    CliArguments *arguments = arguments_new(&grammar, error);
+    bool good = arguments != NULL && parse_words(arguments, &grammar, max_positionals, argc, argv, error);
+    grammar_clear(&grammar);
+    if (good)
+        return arguments;
+    cli_arguments_free(arguments);
+    return NULL;
+}
+
+bool options_check(const OptionGroup *groups, size_t group_count, int argc, char *const argv[], Error *error)
+{
+    CliArguments *arguments = read_words(groups, group_count, 0, argc, argv, error);
+    cli_arguments_free(arguments);
+    return arguments != NULL;
+}
+
+CliArguments *options_parse(const HelpPage *page, const OptionGroup *groups, size_t group_count,
+                            size_t max_positionals, int argc, char *const argv[], Error *error)
+{
+    CliArguments *arguments = read_words(groups, group_count, max_positionals, argc, argv, error);
+    if (arguments == NULL)
+        return NULL;
     bool answered = false;
-    good = good && parse_words(arguments, &grammar, max_positionals, argc, argv, error) &&
-           answer(arguments, page, groups, group_count, &answered, error);
+    bool good = answer(arguments, page, groups, group_count, &answered, error);
     if (good && !answered)
         good = check_exclusive(arguments, error) && load_config(arguments, error);
-    grammar_clear(&grammar);
     if (good)
         return arguments;
     cli_arguments_free(arguments);

@@ -72,6 +72,10 @@ CliArguments *options_parse(const HelpPage *page, const OptionGroup *groups, siz
                             size_t max_positionals, int argc, char *const argv[], Error *error) MUST_CHECK;
 void cli_arguments_free(CliArguments *arguments);
 
+/* Whether all of argv are options of these groups with their arguments. */
+bool options_check(const OptionGroup *groups, size_t group_count, int argc, char *const argv[],
+                   Error *error) MUST_CHECK;
+
 /* The first word that is neither an option of these groups nor the argument of one, as an index into argv;
  * argc when there is none. */
 int options_find_word(const OptionGroup *groups, size_t group_count, int argc, char *const argv[]);

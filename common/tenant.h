@@ -53,8 +53,8 @@ bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *e
 size_t tenant_list_unique(TenantList *list);
 
 /* Reads a list ("id" or "db<TAB>id" per line; blank lines and lines starting with # skipped; CRLF and a byte
- * order mark are fine) from memory. `origin` names it in errors, as in "origin:17: ...". Here and in the
- * three below, a failure leaves the list as it was. */
+ * order mark are fine) from memory. `origin` names it in errors, as in "origin:17: ...". Here and
+ * below, a failure leaves the list as it was. */
 bool tenant_list_read_bytes(TenantList *list, const char *bytes, size_t length, const char *origin,
                             Error *error) MUST_CHECK;
 
@@ -65,8 +65,12 @@ bool tenant_list_read_file(TenantList *list, const char *path, Error *error) MUS
  * non-zero exit is an error. Messages name argv[0] only: arguments may be secret. */
 bool tenant_list_read_command(TenantList *list, char *const argv[], Error *error) MUST_CHECK;
 
-/* Splits "a,b,db/c" at commas. Every part, without spaces around it, is an id (or db/id when `databases`
- * holds that db). Keeps duplicates. */
+/* Adds one id, or db/id when `databases` (may be NULL) holds that db; everything else is part of the id. For
+ * lists that are split already, such as tenants.ids. */
+bool tenant_list_add_named(TenantList *list, const char *text, const TextList *databases,
+                           Error *error) MUST_CHECK;
+
+/* Splits "a,b,db/c" at commas. Every part, without spaces around it, is named as above. Keeps duplicates. */
 bool tenant_list_parse(TenantList *list, const char *text, const TextList *databases,
                        Error *error) MUST_CHECK;
 

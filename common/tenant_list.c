@@ -34,16 +34,9 @@ bool tenant_list_add(TenantList *list, const char *database, const char *id, Err
 static bool refuse_shared_schema(const Tenant *first, const Tenant *second, const char *schema_template,
                                  Error *error)
 {
-    if (strstr(schema_template, "{id}") == NULL) {
-        error_set(error, ERROR_TENANTS,
-                  "schema template \"%s\" has no {id}, so tenants \"%s\" and \"%s\" would share one schema",
-                  schema_template, first->id, second->id);
-        error_set_hint(error, "put {id} into the schema template");
-        return false;
-    }
     error_set(error, ERROR_TENANTS, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
               second->id, second->schema);
-    error_set_hint(error, "change the schema template \"%s\" or leave one of them out", schema_template);
+    error_set_hint(error, "put {id} into the schema template \"%s\"", schema_template);
     return false;
 }
 

@@ -195,36 +195,45 @@ static bool known_database(const TextList *databases, const char *name)
     return false;
 }
 
-/* One part between commas: an id, or db/id. An id may hold slashes itself. */
-static bool add_part(TenantList *list, char *part, const TextList *databases, Error *error)
+bool tenant_list_add_named(TenantList *list, const char *text, const TextList *databases, Error *error)
 {
-    char *slash = strchr(part, '/');
+    const char *slash = strchr(text, '/');
     if (slash == NULL)
-        return tenant_list_add(list, "", part, error);
-    *slash = '\0';
-    if (known_database(databases, part))
-        return tenant_list_add(list, part, slash + 1, error);
-    *slash = '/';
-    return tenant_list_add(list, "", part, error);
+        return tenant_list_add(list, "", text, error);
+    char *database = part_copy(text, slash, error);
+    if (database == NULL)
+        return false;
+    bool known = known_database(databases, database); /* an id may hold slashes itself */
+    bool added = tenant_list_add(list, known ? database : "", known ? slash + 1 : text, error);
+    free(database);
+    return added;
+}
+
+static bool add_part(TenantList *list, const char *part, const char *end, const TextList *databases,
+                     Error *error)
+{
+    part += strspn(part, " ");
+    while (end > part && end[-1] == ' ')
+        end--;
+    char *text = part_copy(part, end, error);
+    bool added = text != NULL && tenant_list_add_named(list, text, databases, error);
+    free(text);
+    return added;
 }
 
 bool tenant_list_parse(TenantList *list, const char *text, const TextList *databases, Error *error)
 {
     size_t before = list->count;
-    for (const char *at = text, *end;; at = end + 1) {
-        end = strchrnul(at, ',');
-        const char *first = at + strspn(at, " ");
-        const char *last = end;
-        while (last > first && last[-1] == ' ')
-            last--;
-        char *part = part_copy(first, last, error);
-        bool added = part != NULL && add_part(list, part, databases, error);
-        free(part);
-        if (!added) {
+    for (size_t number = 1;; number++) {
+        const char *end = strchrnul(text, ',');
+        if (!add_part(list, text, end, databases, error)) {
+            if (error->code == ERROR_TENANTS)
+                error_prefix(error, "part %zu of the tenant list", number);
             tenant_list_truncate(list, before);
             return false;
         }
         if (*end == '\0')
             return true;
+        text = end + 1;
     }
 }

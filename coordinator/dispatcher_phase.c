@@ -112,9 +112,7 @@ static bool send_bundle(Dispatcher *dispatcher, RegisteredWorker *worker, const 
         log_message(LOG_WARNING, worker->name, "asked for migrations that this run does not have");
         return true;
     }
-    BundleMessage message = {
-        (char *)bundle->digest, {bundle->items, bundle->count}
-    };
+    BundleMessage message = {(char *)bundle->digest, {bundle->items, bundle->count}};
     return session_send(worker->channel.session, MESSAGE_BUNDLE, &message, NULL, error);
 }
 
@@ -189,8 +187,8 @@ static bool dispatch(Dispatcher *dispatcher, const EngineAction *action, Error *
         .database = dispatcher->databases.items[action->database],
         .grant = action->grant,
         .bundle = operation->needs_bundle ? (char *)dispatcher->options.bundle->digest : NULL,
-        .options = {(void *)phase->options, 1                  },
-        .tenants = {tenants,                action->lease_count},
+        .options = {(void *)phase->options, 1},
+        .tenants = {tenants, action->lease_count},
     };
     DL_APPEND(worker->jobs, job);
     return session_send(worker->channel.session, MESSAGE_JOB, &job->message, &job->seq, error);

@@ -102,24 +102,17 @@ void engine_free(Engine *engine)
     free(engine);
 }
 
-static bool known_worker(const Engine *engine, const EngineEvent *event, Worker **ret_worker, Error *error)
+/* NULL with an error when it never joined. */
+static Worker *known_worker(const Engine *engine, const EngineEvent *event, Error *error)
 {
     Worker *worker = worker_find(engine, event->worker);
     if (worker == NULL)
-        return error_set(error, ERROR_PROTOCOL, "worker %u is unknown", event->worker);
-    *ret_worker = worker;
-    return true;
+        error_set(error, ERROR_PROTOCOL, "worker %u is unknown", event->worker);
+    return worker;
 }
 
-/* Which lease an event is about. `ret_current` = it is the tenant's newest attempt and this worker holds it.
- * A result of another attempt may come from anybody, because a worker that was declared lost comes back under
- * a new number; a lease that a live worker holds is that worker's alone. */
-static bool known_lease(const Engine *engine, const EngineEvent *event, Worker **ret_worker,
-                        bool *ret_current, Error *error)
+static bool lease_check(const Engine *engine, const EngineEvent *event, Error *error)
 {
-    Worker *worker;
-    if (!known_worker(engine, event, &worker, error))
-        return false;
     if (event->tenant >= engine->spec.tenant_count)
         return error_set(error, ERROR_PROTOCOL, "worker %u speaks of tenant %u of %zu", event->worker,
                          event->tenant, engine->spec.tenant_count);
@@ -127,20 +120,30 @@ static bool known_lease(const Engine *engine, const EngineEvent *event, Worker *
     if (event->attempt < 1 || event->attempt > row->attempt)
         return error_set(error, ERROR_PROTOCOL, "worker %u speaks of attempt %u at tenant %u of %u",
                          event->worker, event->attempt, event->tenant, row->attempt);
-    bool newest = row->leased && event->attempt == row->attempt;
-    if (newest && row->worker != event->worker)
+    if (row->leased && event->attempt == row->attempt && row->worker != event->worker)
         return error_set(error, ERROR_PROTOCOL, "worker %u speaks of a lease that worker %u holds",
                          event->worker, row->worker);
-    *ret_worker = worker;
-    *ret_current = newest;
     return true;
+}
+
+/* The sender of an event about a lease, NULL with an error. `ret_current` = it holds the lease now. The
+ * result of another attempt may come from anybody, because a worker that was declared lost comes back under a
+ * new number; a lease that a live worker holds is that worker's alone. */
+static Worker *known_lease(const Engine *engine, const EngineEvent *event, bool *ret_current, Error *error)
+{
+    Worker *worker = known_worker(engine, event, error);
+    if (worker == NULL || !lease_check(engine, event, error))
+        return NULL;
+    const TenantRow *row = &engine->rows[event->tenant];
+    *ret_current = row->leased && event->attempt == row->attempt;
+    return worker;
 }
 
 static bool apply_lost(Engine *engine, const EngineEvent *event, int64_t now_ms, Error *error)
 {
     (void)now_ms;
-    Worker *worker;
-    if (!known_worker(engine, event, &worker, error))
+    Worker *worker = known_worker(engine, event, error);
+    if (worker == NULL)
         return false;
     if (worker->lost)
         return true;
@@ -164,8 +167,8 @@ static bool apply_joined(Engine *engine, const EngineEvent *event, int64_t now_m
 static bool apply_draining(Engine *engine, const EngineEvent *event, int64_t now_ms, Error *error)
 {
     (void)now_ms;
-    Worker *worker;
-    if (!known_worker(engine, event, &worker, error))
+    Worker *worker = known_worker(engine, event, error);
+    if (worker == NULL)
         return false;
     if (!worker->lost && !worker->draining)
         worker_retire(engine, worker);
@@ -175,20 +178,36 @@ static bool apply_draining(Engine *engine, const EngineEvent *event, int64_t now
 static bool apply_started(Engine *engine, const EngineEvent *event, int64_t now_ms, Error *error)
 {
     (void)now_ms;
-    Worker *worker;
     bool current;
-    if (!known_lease(engine, event, &worker, &current, error))
+    if (known_lease(engine, event, &current, error) == NULL)
         return false;
     if (current)
         engine->rows[event->tenant].started = true;
     return true;
 }
 
+/* An attempt that failed looked at the tenant and says what it saw. An older one's word is not the last while
+ * a newer one may still succeed, and a cancelled one need not have looked at what a lost one left behind. */
+static void apply_failure(Engine *engine, const EngineEvent *event)
+{
+    TenantRow *row = &engine->rows[event->tenant];
+    bool newest = event->attempt == row->attempt;
+    if (row->state == TENANT_PENDING && !newest) {
+        row->recovering = true;
+        return;
+    }
+    bool blind = row->recovering && event->outcome == OUTCOME_CANCELLED;
+    Outcome outcome = blind ? OUTCOME_UNKNOWN : event->outcome;
+    if (row->state == TENANT_FAILED && row->outcome == OUTCOME_UNKNOWN && newest)
+        row->outcome = (uint8_t)outcome;
+    tenant_settle(engine, event->tenant, outcome, event->failure_key);
+}
+
 static bool apply_finished(Engine *engine, const EngineEvent *event, int64_t now_ms, Error *error)
 {
-    Worker *worker;
     bool current;
-    if (!known_lease(engine, event, &worker, &current, error))
+    Worker *worker = known_lease(engine, event, &current, error);
+    if (worker == NULL)
         return false;
     if (event->outcome >= OUTCOME_COUNT)
         return error_set(error, ERROR_PROTOCOL, "worker %u reports outcome %d", event->worker,
@@ -199,19 +218,13 @@ static bool apply_finished(Engine *engine, const EngineEvent *event, int64_t now
     if (current)
         tenant_lease_end(engine, event->tenant, worker);
 
-    TenantRow *row = &engine->rows[event->tenant];
-    if (row->state == TENANT_PENDING && !verdict) {
-        if (current)
-            tenant_try_again(engine, event->tenant, event->outcome, worker->draining, now_ms);
-        return true;
-    }
-    /* An older attempt's failure is not the last word while a newer one may still succeed. */
-    bool superseded = event->attempt < row->attempt && outcome_state(event->outcome) == TENANT_FAILED;
-    if (row->state == TENANT_PENDING && superseded) {
-        row->recovering = true;
-        return true;
-    }
-    tenant_settle(engine, event->tenant, event->outcome, event->failure_key);
+    bool pending = engine->rows[event->tenant].state == TENANT_PENDING;
+    if (verdict && outcome_state(event->outcome) == TENANT_FAILED)
+        apply_failure(engine, event);
+    else if (verdict || !pending)
+        tenant_settle(engine, event->tenant, event->outcome, event->failure_key);
+    else if (current)
+        tenant_try_again(engine, event->tenant, event->outcome, worker->draining, now_ms);
     return true;
 }
 

@@ -39,7 +39,6 @@ typedef struct TenantRow {
     bool started : 1;    /* ... and has begun */
     bool recovering : 1; /* an attempt that nobody awaits any more did begin */
     bool admitted : 1;   /* part of the current batch or an earlier one */
-    bool announced : 1;  /* as failed */
 } TenantRow;
 
 _Static_assert(sizeof(TenantRow) <= 56, "a million tenants must stay cheap");

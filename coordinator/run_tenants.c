@@ -17,6 +17,16 @@ typedef struct Discovery {
     Error error;
 } Discovery;
 
+/* No SQLSTATE (the server was not reached), or one about connecting: not the query's fault. */
+static bool is_connection_trouble(const char *sqlstate)
+{
+    static const char *const CLASSES[] = {"08", "28", "3D", "53", "57"};
+    for (size_t i = 0; sqlstate != NULL && i < sizeof CLASSES / sizeof CLASSES[0]; i++)
+        if (strncmp(sqlstate, CLASSES[i], 2) == 0)
+            return true;
+    return sqlstate == NULL;
+}
+
 static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
     (void)attempt;
@@ -24,8 +34,9 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
     DiscoverResult *result = record;
     const char *database = discovery->databases->items[index];
     if (outcome_state(outcome) != TENANT_SUCCEEDED) {
-        error_set(&discovery->error, ERROR_TENANTS, "tenant discovery on database \"%s\" failed: %s",
-                  database, result->error != NULL ? result->error : outcome_name(outcome));
+        error_set(&discovery->error, is_connection_trouble(result->sqlstate) ? ERROR_CONNECT : ERROR_TENANTS,
+                  "tenant discovery on database \"%s\" failed: %s", database,
+                  result->error != NULL ? result->error : outcome_name(outcome));
         if (result->sqlstate != NULL)
             strncpy(discovery->error.sqlstate, result->sqlstate, sizeof discovery->error.sqlstate - 1);
         if (result->detail != NULL)
@@ -92,7 +103,7 @@ static bool configured_list(const RunRequest *request, const TextList *databases
 {
     const TextList *ids = config_tenant_ids(request->config);
     for (size_t i = 0; i < ids->count; i++)
-        if (!tenant_list_parse(list, ids->items[i], databases, error))
+        if (!tenant_list_add_named(list, ids->items[i], databases, error))
             return false;
     if (ids->count > 0)
         return true;

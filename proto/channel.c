@@ -1,7 +1,10 @@
 #include "proto/channel.h"
 #include <string.h>
 
-enum { RETRY_MS = 20 }; /* a full queue is tried again after this */
+enum {
+    RETRY_MS = 20,              /* a full queue is tried again after this */
+    UNREACHABLE_RETRY_MS = 200, /* a peer that is gone comes back rarely, and says so itself */
+};
 
 bool channel_open(Channel *channel, const uint8_t session_id[SESSION_ID_SIZE], int64_t resend_ms,
                   int64_t resend_max_ms, int64_t now_ms, Error *error)
@@ -17,6 +20,7 @@ bool channel_open(Channel *channel, const uint8_t session_id[SESSION_ID_SIZE], i
     channel->heard_ms = now_ms;
     channel->beat_ms = now_ms;
     channel->unreachable_ms = 0;
+    channel->retry_ms = 0;
     return true;
 }
 
@@ -42,6 +46,7 @@ bool channel_greet(Channel *channel, MessageType type, const uint8_t session_id[
 
 bool channel_pump(Channel *channel, int64_t now_ms, Error *error)
 {
+    channel->retry_ms = 0;
     for (;;) {
         OutgoingFrame frame;
         while (session_next_frame(channel->session, now_ms, &frame)) {
@@ -53,6 +58,7 @@ bool channel_pump(Channel *channel, int64_t now_ms, Error *error)
             session_frame_refused(channel->session);
             if (status == LINK_UNREACHABLE && channel->unreachable_ms == 0)
                 channel->unreachable_ms = now_ms;
+            channel->retry_ms = now_ms + (status == LINK_UNREACHABLE ? UNREACHABLE_RETRY_MS : RETRY_MS);
             return status != LINK_FAILED;
         }
         if (!session_owes_ack(channel->session))
@@ -66,6 +72,7 @@ int64_t channel_wakeup_ms(const Channel *channel)
 {
     if (channel->session == NULL)
         return channel->beat_ms;
-    int64_t resend_ms = session_wakeup_ms(channel->session);
+    /* What is due and was refused waits for the retry: a time that has passed would make the loop spin. */
+    int64_t resend_ms = channel->retry_ms != 0 ? channel->retry_ms : session_wakeup_ms(channel->session);
     return resend_ms < channel->beat_ms ? resend_ms : channel->beat_ms;
 }

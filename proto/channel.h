@@ -16,6 +16,7 @@ typedef struct Channel {
     int64_t beat_ms;        /* when the next heartbeat is due */
     int64_t heartbeat_ms;   /* between heartbeats */
     int64_t unreachable_ms; /* since when the link says that the peer is gone; 0 = it does not */
+    int64_t retry_ms;       /* when a frame that the link refused is tried again; 0 = none was refused */
 } Channel;
 
 /* Starts a session, dropping an earlier one. */

@@ -1,5 +1,6 @@
 #include "worker/executor.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/tenant.h"
 #include "proto/record_codec.h"
 #include "worker/ops/op.h"
@@ -26,12 +27,14 @@ typedef struct Task {
     struct Task *next;
     Job *job;
     size_t first, count; /* of the job's tenants */
+    Report *finished;    /* one for each tenant, made beforehand: no lack of memory may swallow an outcome */
 } Task;
 
 typedef struct Slot {
     Executor *executor;
     pthread_t thread;
     int number;
+    Run *run; /* of the running task; guarded by the executor's mutex */
 } Slot;
 
 struct Executor {
@@ -78,12 +81,12 @@ static void executor_report(Executor *executor, Report *first, Report *last)
     eventfd_write(executor->fd, 1);
 }
 
+/* NULL when memory ran out. */
 static Report *report_new(const Job *job, ReportKind kind, size_t tenant)
 {
     Report *report = calloc(1, sizeof *report);
     if (report == NULL)
-        return NULL; /* the loop hears nothing of it; the coordinator's lease runs out and another attempt
-                        decides */
+        return NULL;
     report->kind = kind;
     report->conversation = job->run->conversation;
     report->phase = job->message.phase;
@@ -114,39 +117,46 @@ static void report_migration(void *observer_pointer, const OpTenant *tenant, con
     executor_report(observer->executor, report, report);
 }
 
-/* Packs the results of a task and reports them in one go. `results` may be NULL: never started. */
-static void report_finished(Executor *executor, const Job *job, size_t first, size_t count,
-                            const char *results, const Outcome *outcomes)
+/* Packs one result. What cannot be packed (a text that is not UTF-8, or too long) is told by its outcome
+ * alone; a success becomes unknown then, because nobody could say what was applied. */
+static void fill_report(Report *report, const RecordType *type, const void *result, Outcome outcome)
 {
-    const RecordType *type = operation_get(job->operation)->result;
-    Report *head = NULL, **tail = &head, *last = NULL;
-    for (size_t i = 0; i < count; i++) {
-        Report *report = report_new(job, REPORT_FINISHED, first + i);
-        if (report == NULL)
-            continue;
-        report->outcome = outcomes != NULL ? outcomes[i] : OUTCOME_NOT_STARTED;
-        if (results != NULL && type != NULL) {
-            BUFFER_CLEANUP Buffer packed = {0};
-            ERROR_CLEANUP Error error = {0};
-            if (record_pack(type, results + i * type->size, &packed, &error)) {
-                report->body.length = packed.length;
-                report->body.data = buffer_take(&packed);
-            }
-        }
-        *tail = report;
-        tail = &report->next;
-        last = report;
+    report->outcome = outcome;
+    if (type == NULL || result == NULL)
+        return;
+    BUFFER_CLEANUP Buffer packed = {0};
+    ERROR_CLEANUP Error error = {0};
+    if (record_pack(type, result, &packed, &error)) {
+        report->body.length = packed.length;
+        report->body.data = buffer_take(&packed);
+        return;
     }
-    if (head != NULL)
-        executor_report(executor, head, last);
+    log_error_value(LOG_ERROR, "worker", &error);
+    if (outcome_state(outcome) == TENANT_SUCCEEDED)
+        report->outcome = OUTCOME_UNKNOWN;
+}
+
+/* Reports a task's outcomes in one go. `outcomes` NULL: it never started. */
+static void report_finished(Executor *executor, Task *task, const char *results, const Outcome *outcomes)
+{
+    const RecordType *type = operation_get(task->job->operation)->result;
+    Report *head = task->finished, *last = head;
+    task->finished = NULL;
+    for (size_t i = 0; i < task->count; i++) {
+        const char *result = results != NULL && type != NULL ? results + i * type->size : NULL;
+        fill_report(i == 0 ? head : last->next, type, result,
+                    outcomes != NULL ? outcomes[i] : OUTCOME_NOT_STARTED);
+        last = i == 0 ? head : last->next;
+    }
+    executor_report(executor, head, last);
 }
 
 /* Runs one task in a slot's thread. */
-static void task_run(Slot *slot, const Task *task)
+static void task_run(Slot *slot, Task *task)
 {
     Job *job = task->job;
     if (atomic_load(&job->run->aborting)) {
-        report_finished(slot->executor, job, task->first, task->count, NULL, NULL);
+        report_finished(slot->executor, task, NULL, NULL);
         return;
     }
     const RecordType *type = operation_get(job->operation)->result;
@@ -154,7 +164,7 @@ static void task_run(Slot *slot, const Task *task)
     Outcome *outcomes = calloc(task->count, sizeof *outcomes);
     char *results = type != NULL ? calloc(task->count, type->size) : NULL;
     if (tenants == NULL || outcomes == NULL || (type != NULL && results == NULL)) {
-        report_finished(slot->executor, job, task->first, task->count, NULL, NULL);
+        report_finished(slot->executor, task, NULL, NULL);
         goto done;
     }
     for (size_t i = 0; i < task->count; i++) {
@@ -179,7 +189,7 @@ static void task_run(Slot *slot, const Task *task)
         .observer = &observer,
     };
     op_function(job->operation)(&context, tenants, task->count, results, outcomes);
-    report_finished(slot->executor, job, task->first, task->count, results, outcomes);
+    report_finished(slot->executor, task, results, outcomes);
     for (size_t i = 0; results != NULL && i < task->count; i++)
         record_clear(type, results + i * type->size);
 done:
@@ -188,30 +198,52 @@ done:
     free(tenants);
 }
 
-/* The next task, or NULL when the executor stops. */
-static Task *executor_take(Executor *executor)
+static void task_free(Task *task)
 {
+    for (Report *report = task->finished, *next; report != NULL; report = next) {
+        next = report->next;
+        report_free(report);
+    }
+    free(task);
+}
+
+/* The next task, or NULL when the executor stops. */
+static Task *executor_take(Slot *slot)
+{
+    Executor *executor = slot->executor;
     pthread_mutex_lock(&executor->mutex);
     while (executor->first_task == NULL && !executor->stopping)
         pthread_cond_wait(&executor->work, &executor->mutex);
     Task *task = executor->stopping ? NULL : executor->first_task;
     if (task != NULL && (executor->first_task = task->next) == NULL)
         executor->last_task = NULL;
+    slot->run = task != NULL ? task->job->run : NULL;
     pthread_mutex_unlock(&executor->mutex);
     return task;
+}
+
+/* Whoever waits for the load to fall to nothing is woken. */
+static void executor_done(Slot *slot)
+{
+    Executor *executor = slot->executor;
+    pthread_mutex_lock(&executor->mutex);
+    slot->run = NULL;
+    bool idle = --executor->load == 0;
+    pthread_mutex_unlock(&executor->mutex);
+    if (idle)
+        eventfd_write(executor->fd, 1);
 }
 
 static void *slot_main(void *slot_pointer)
 {
     Slot *slot = slot_pointer;
     Task *task;
-    while ((task = executor_take(slot->executor)) != NULL) {
+    while ((task = executor_take(slot)) != NULL) {
+        Job *job = task->job;
         task_run(slot, task);
-        job_release(task->job);
-        free(task);
-        pthread_mutex_lock(&slot->executor->mutex);
-        slot->executor->load--;
-        pthread_mutex_unlock(&slot->executor->mutex);
+        task_free(task);
+        executor_done(slot);
+        job_release(job);
     }
     return NULL;
 }
@@ -259,7 +291,7 @@ void executor_free(Executor *executor)
     for (Task *task = executor->first_task, *next; task != NULL; task = next) {
         next = task->next;
         job_release(task->job);
-        free(task);
+        task_free(task);
     }
     for (Report *report = executor->first_report, *next; report != NULL; report = next) {
         next = report->next;
@@ -284,6 +316,9 @@ static bool job_check(const Job *job, Error *error)
         return error_set(error, ERROR_PROTOCOL, "job %lld has %zu tenants, the limit of %s is %zu",
                          (long long)message->job, message->tenants.count, operation->name,
                          operation->tenants_per_job);
+    if (operation->needs_bundle && job->bundle == NULL)
+        return error_set(error, ERROR_PROTOCOL, "job %lld names no migrations, and %s needs them",
+                         (long long)message->job, operation->name);
     if (operation->shape == OPERATION_DATABASE)
         return true;
     for (size_t i = 0; i < message->tenants.count; i++) {
@@ -305,21 +340,43 @@ static struct RunDatabase *run_database(Run *run, const char *name)
     return NULL;
 }
 
+static void tasks_free(Task *task)
+{
+    for (Task *next; task != NULL; task = next) {
+        next = task->next;
+        task_free(task);
+    }
+}
+
+static Task *task_new(Job *job, size_t first, size_t count)
+{
+    Task *task = calloc(1, sizeof *task);
+    if (task == NULL)
+        return NULL;
+    *task = (Task){.job = job, .first = first, .count = count};
+    for (size_t i = count; i > 0; i--) {
+        Report *report = report_new(job, REPORT_FINISHED, first + i - 1);
+        if (report == NULL) {
+            task_free(task);
+            return NULL;
+        }
+        report->next = task->finished;
+        task->finished = report;
+    }
+    return task;
+}
+
 /* Chains a job's tasks; NULL when memory ran out. */
 static Task *job_tasks(Job *job, Task **ret_last)
 {
     size_t step = operation_get(job->operation)->shape == OPERATION_SET ? job->message.tenants.count : 1;
     Task *head = NULL, **tail = &head;
     for (size_t first = 0; first < job->message.tenants.count; first += step) {
-        Task *task = calloc(1, sizeof *task);
+        Task *task = task_new(job, first, step);
         if (task == NULL) {
-            for (Task *next; head != NULL; head = next) {
-                next = head->next;
-                free(head);
-            }
+            tasks_free(head);
             return NULL;
         }
-        *task = (Task){.job = job, .first = first, .count = step};
         *tail = *ret_last = task;
         tail = &task->next;
     }
@@ -372,6 +429,30 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
     pthread_cond_broadcast(&executor->work);
     pthread_mutex_unlock(&executor->mutex);
     return true;
+}
+
+void executor_abort(Executor *executor, uint64_t conversation, bool cancel)
+{
+    /* Cancelling talks to servers: not under the mutex. */
+    Run **running = calloc(executor->slot_count + 1, sizeof(Run *));
+    size_t count = 0;
+    pthread_mutex_lock(&executor->mutex);
+    for (Task *task = executor->first_task; task != NULL; task = task->next)
+        if (conversation == 0 || task->job->run->conversation == conversation)
+            atomic_store(&task->job->run->aborting, true);
+    for (size_t i = 0; running != NULL && i < executor->slot_count; i++) {
+        Run *run = executor->slots[i].run;
+        if (run == NULL || (conversation != 0 && run->conversation != conversation))
+            continue;
+        atomic_fetch_add(&run->references, 1);
+        running[count++] = run;
+    }
+    pthread_mutex_unlock(&executor->mutex);
+    for (size_t i = 0; i < count; i++) {
+        run_abort(running[i], cancel);
+        run_release(running[i]);
+    }
+    free(running);
 }
 
 int executor_fd(const Executor *executor)

@@ -48,6 +48,10 @@ void run_abort(Run *run, bool cancel);
 bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMessage *message,
                      Error *error) MUST_CHECK;
 
+/* run_abort() for every Run that has tasks queued or running here: of one conversation, also an earlier Run
+ * of it, or with 0 of all, also of those that nobody listens to any more. */
+void executor_abort(Executor *executor, uint64_t conversation, bool cancel);
+
 typedef enum ReportKind { REPORT_STARTED, REPORT_EVENT, REPORT_FINISHED } ReportKind;
 
 typedef struct Report {
@@ -67,7 +71,8 @@ Executor *executor_new(size_t slots, Error *error) MUST_CHECK;
 void executor_free(Executor *executor);
 int executor_fd(const Executor *executor);
 
-/* All reports so far, oldest first, the caller's to free one by one; clears executor_fd(). */
+/* All reports so far, oldest first, the caller's to free one by one; clears executor_fd(), which also becomes
+ * readable when the load has fallen to nothing. */
 Report *executor_collect(Executor *executor);
 void report_free(Report *report);
 

@@ -1,5 +1,6 @@
 #include "worker/worker_options.h"
 
+/* clang-format off */
 static const Option LINK_OPTIONS[] = {
     {.name = "coordinator",
      .argument = "ENDPOINT",
@@ -7,14 +8,15 @@ static const Option LINK_OPTIONS[] = {
      .rule = OPTION_REPEATABLE,
      .doc = "coordinator to connect to, such as tcp://host:5570"},
     {.name = "listen", .argument = "ENDPOINT", .setting = SETTING_WORKER_LISTEN},
-    {.name = "plain",                           .setting = SETTING_WORKER_PLAIN                          },
-    {.name = "name",                                                           .argument = "NAME",                    .setting = SETTING_WORKER_NAME                           },
+    {.name = "plain", .setting = SETTING_WORKER_PLAIN},
+    {.name = "name", .argument = "NAME", .setting = SETTING_WORKER_NAME},
 };
 
 static const Option WORK_OPTIONS[] = {
-    {.name = "slots", .argument = "N",  .setting = SETTING_WORKER_SLOTS },
+    {.name = "slots", .argument = "N", .setting = SETTING_WORKER_SLOTS},
     {.name = "drain", .argument = "MS", .setting = SETTING_WIRE_DRAIN_MS},
 };
+/* clang-format on */
 
 #define GROUP(heading, rows)                                                             \
     {                                                                                    \

@@ -202,15 +202,17 @@ CliArguments *command_parse(const CommandTable *table, int argc, char *const arg
                             const Command **ret_command, Error *error)
 {
     const OptionGroup leading[] = {LEADING_JSON, GENERAL_OPTIONS};
+    enum { LEADING_COUNT = sizeof(leading) / sizeof(leading[0]) };
     int skipped = argc > 0;
-    int first = skipped + options_find_word(leading, sizeof(leading) / sizeof(leading[0]), argc - skipped,
-                                            argv + skipped);
+    int first = skipped + options_find_word(leading, LEADING_COUNT, argc - skipped, argv + skipped);
     if (first >= argc) {
         CliArguments *arguments = parse_without_command(table, argc, argv, error);
         if (arguments != NULL)
             *ret_command = NULL;
         return arguments;
     }
+    if (!options_check(leading, LEADING_COUNT, first - skipped, argv + skipped, error))
+        return NULL;
     int used = 0;
     const Command *command = match_command(table, argc, argv, first, &used);
     if (command == NULL && strcmp(argv[first], "help") == 0)

@@ -51,44 +51,43 @@ static const BlockUnit *unit_at_line(const MigrationBlock *block, int64_t line)
     return NULL;
 }
 
-/* Errors in the text that EXECUTE parsed have a position in it, unless it lies inside a function's body. */
-static Place place_in_unit(const PGresult *failure, const MigrationScript *script, const BlockUnit *unit)
+static bool begins_with(const MigrationScript *script, const ScriptPiece *piece, const char *word)
 {
-    const char *query = result_internal_query(failure), *context = result_context(failure);
-    int64_t position = result_internal_position(failure);
-    for (size_t i = 0; query != NULL && i < unit->piece_count; i++) {
-        const ScriptPiece *piece = &script->pieces.items[unit->first_piece + i];
-        if (!is_text_of(script, piece, query))
-            continue;
-        size_t offset = position > 0 ? byte_of(query, position) : 0;
-        bool exact = position > 0 && offset <= piece->length;
-        return (Place){
-            .piece = piece, .exact = exact, .offset = exact ? piece->start + offset : piece->start};
-    }
-    const ScriptPiece *piece = unit->piece_count == 1 ? &script->pieces.items[unit->first_piece]
-                                                      : piece_in_context(script, unit, context);
-    if (piece == NULL || piece->several)
-        return (Place){.piece = piece};
-    return (Place){.piece = piece, .offset = piece->start};
+    size_t end = piece->start + piece->length;
+    return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
 }
 
-/* The body of a new function is found by the server in the message itself. */
-static bool place_in_message(const PGresult *failure, const MigrationBlock *block,
-                             const MigrationScript *script, Place *ret_place)
+/* The server points into the text that EXECUTE parsed, but for the body of a new function, which it looks for
+ * in what the client sent, into the message: by a position that mostly is outside of the text. */
+static Place place_at(const MigrationBlock *block, const MigrationScript *script, size_t index,
+                      int64_t position)
 {
-    int64_t position = result_position(failure);
+    const ScriptPiece *piece = &script->pieces.items[index];
+    Place place = {.piece = piece, .offset = piece->start};
     if (position <= 0)
-        return false;
-    size_t at = byte_of(block->sql, position);
-    for (size_t i = 0; i < script->pieces.count; i++) {
-        const ScriptPiece *piece = &script->pieces.items[i];
-        size_t start = block->piece_offsets[i];
-        if (at < start || at >= start + piece->length)
-            continue;
-        *ret_place = (Place){.piece = piece, .exact = true, .offset = piece->start + at - start};
-        return true;
-    }
-    return false;
+        return place;
+    size_t start = block->piece_offsets[index], in_message = byte_of(block->sql, position);
+    size_t in_text = byte_of(block->sql + start, position);
+    bool fits_text = in_text <= piece->length;
+    bool fits_message = in_message >= start && in_message < start + piece->length;
+    place.exact = fits_text || fits_message;
+    if (fits_message && (!fits_text || begins_with(script, piece, "CREATE")))
+        place.offset += in_message - start;
+    else if (fits_text)
+        place.offset += in_text;
+    return place;
+}
+
+static Place place_in_unit(const PGresult *failure, const MigrationBlock *block,
+                           const MigrationScript *script, const BlockUnit *unit)
+{
+    const char *query = result_internal_query(failure), *context = result_context(failure);
+    for (size_t i = unit->first_piece; query != NULL && i < unit->first_piece + unit->piece_count; i++)
+        if (is_text_of(script, &script->pieces.items[i], query))
+            return place_at(block, script, i, result_internal_position(failure));
+    const ScriptPiece *piece = unit->piece_count == 1 ? &script->pieces.items[unit->first_piece]
+                                                      : piece_in_context(script, unit, context);
+    return (Place){.piece = piece, .offset = piece != NULL ? piece->start : 0};
 }
 
 static const struct {
@@ -97,21 +96,17 @@ static const struct {
     const char *hint;
 } HINTS[] = {
     {"0A000", "",
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
     {"2D000", NULL,
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
-    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                           },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT"},
+    {"25001", "SET",
+     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
     {"25001", NULL,
      "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
-     "not available yet; run it by hand and record the migration with --mark-applied"                     },
-    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"},
+     "not available yet; run it by hand and record the migration with --mark-applied"},
+    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended"},
 };
-
-static bool begins_with(const MigrationScript *script, const ScriptPiece *piece, const char *word)
-{
-    size_t end = piece->start + piece->length;
-    return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
-}
 
 static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)
 {
@@ -140,9 +135,7 @@ void block_error_explain(Error *error, const PGresult *failure, size_t results, 
     const BlockUnit *unit = unit_at_line(block, block_line);
     if (results != block_do_index(block) || unit == NULL)
         return;
-    Place place;
-    if (!place_in_message(failure, block, script, &place))
-        place = place_in_unit(failure, script, unit);
+    Place place = place_in_unit(failure, block, script, unit);
     if (place.piece == NULL)
         return;
     if (place.exact)

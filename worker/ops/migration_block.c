@@ -19,9 +19,9 @@ static const struct {
     const char *name, *value;
     int since; /* server version */
 } SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0     }, /* a stalled worker loses its locks */
-    {"client_connection_check_interval",    "5s",  140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings",         "on",  0     }, /* as the script was cut */
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
 };
 
 /* A block in the making. */
@@ -188,7 +188,8 @@ static void append_unit(Builder *builder, BlockUnit *unit)
 }
 
 /* Afterwards whatever the text did to role and search_path is undone: the row is written by whom we are, and
- * deferred constraints have spoken while the text's own role was in effect. */
+ * deferred constraints have spoken while the text's own role was in effect. The role needs a line of its own
+ * because servers from before the fix of CVE-2024-10978 keep it when the session's user changes. */
 static bool append_script(Builder *builder, Error *error)
 {
     const MigrationScript *script = builder->request->script;
@@ -236,8 +237,10 @@ static bool build_body(Builder *builder, Error *error)
     }
     if (request->mode == BLOCK_APPLY && !append_script(builder, error))
         return false;
-    tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
-    buffer_append_text(body, ";\n");
+    if (request->mode != BLOCK_ENSURE) {
+        tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
+        buffer_append_text(body, ";\n");
+    }
     append_leave_if(builder, BLOCK_DONE, "true");
     buffer_append_text(body, "END");
     return true;

@@ -18,11 +18,12 @@ typedef enum BlockMode {
     BLOCK_APPLY,  /* runs the script and records it */
     BLOCK_RECORD, /* records without running */
     BLOCK_PROBE,  /* only looks, under the lock */
+    BLOCK_ENSURE, /* makes the tracking table when it is missing, and nothing else */
 } BlockMode;
 
 /* What the DO block answers. */
 typedef enum BlockOutcome {
-    BLOCK_DONE,      /* applied, or recorded */
+    BLOCK_DONE,      /* applied, recorded, made */
     BLOCK_ABSENT,    /* probe: not recorded */
     BLOCK_PRESENT,   /* recorded before us */
     BLOCK_STALE,     /* the tracking table appeared since it was looked for */

@@ -2,14 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text or a time of the bundle, and how many rows had it. */
+/* A name, a hash or a time of the bundle. */
 typedef struct Entry {
     const char *text;
     int64_t when_ms;
     size_t items; /* bundle items that share it */
-    int64_t rows;
-    int64_t other_rows; /* times only: rows whose identifier is not the item's */
-    size_t item;        /* times only: the item, when it is the only one */
+    int64_t rows; /* that have it; for a time only those whose identifier is in no file */
 } Entry;
 
 typedef struct Entries {
@@ -71,11 +69,10 @@ static void index_fill(RecordedIndex *index)
     const Bundle *bundle = index->bundle;
     for (size_t i = 0; i < bundle->count; i++) {
         const Migration *migration = &bundle->items[i];
-        index->names.items[index->names.count++] = (Entry){.text = migration->name, .items = 1, .item = i};
-        index->hashes.items[index->hashes.count++] = (Entry){.text = migration->hash, .items = 1, .item = i};
+        index->names.items[index->names.count++] = (Entry){.text = migration->name, .items = 1};
+        index->hashes.items[index->hashes.count++] = (Entry){.text = migration->hash, .items = 1};
         if (migration->when_ms > 0)
-            index->whens.items[index->whens.count++] =
-                (Entry){.when_ms = migration->when_ms, .items = 1, .item = i};
+            index->whens.items[index->whens.count++] = (Entry){.when_ms = migration->when_ms, .items = 1};
     }
     fold(&index->names, by_text);
     fold(&index->hashes, by_text);
@@ -129,7 +126,7 @@ void recorded_index_free(RecordedIndex *index)
 static void forget_rows(Entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++)
-        entries->items[i].rows = entries->items[i].other_rows = 0;
+        entries->items[i].rows = 0;
 }
 
 void recorded_begin(RecordedIndex *index, TrackingFormat format)
@@ -140,33 +137,28 @@ void recorded_begin(RecordedIndex *index, TrackingFormat format)
     forget_rows(&index->whens);
 }
 
-static void count_row(const Entries *entries, const char *identifier)
+/* Whether any item has this name or hash. */
+static bool count_row(const Entries *entries, const char *identifier)
 {
     Entry *entry = find(entries, &(Entry){.text = identifier}, by_text);
     if (entry != NULL)
         entry->rows++;
-}
-
-static void count_time(RecordedIndex *index, const char *identifier, int64_t when_ms)
-{
-    Entry *when = find(&index->whens, &(Entry){.when_ms = when_ms}, by_when);
-    if (when == NULL)
-        return;
-    const Migration *migration = &index->bundle->items[when->item];
-    if (strcmp(identifier, migration->hash) != 0 && strcmp(identifier, migration->name) != 0)
-        when->other_rows++;
+    return entry != NULL;
 }
 
 void recorded_row(RecordedIndex *index, const char *identifier, int64_t when_ms)
 {
     if (identifier == NULL)
         return;
-    count_row(&index->names, identifier);
+    bool known = count_row(&index->names, identifier);
     if (index->format == TRACKING_NAME)
         return;
-    count_row(&index->hashes, identifier);
-    if (index->format == TRACKING_DRIZZLE_KIT && when_ms > 0)
-        count_time(index, identifier, when_ms);
+    known = count_row(&index->hashes, identifier) || known;
+    if (known || index->format != TRACKING_DRIZZLE_KIT || when_ms <= 0)
+        return;
+    Entry *when = find(&index->whens, &(Entry){.when_ms = when_ms}, by_when);
+    if (when != NULL)
+        when->rows++;
 }
 
 bool recorded_has(const RecordedIndex *index, size_t item)
@@ -180,5 +172,5 @@ bool recorded_has(const RecordedIndex *index, size_t item)
 bool recorded_changed(const RecordedIndex *index, size_t item)
 {
     const Slot *slot = &index->slots[item];
-    return !recorded_has(index, item) && slot->when != NULL && slot->when->other_rows > 0;
+    return !recorded_has(index, item) && slot->when != NULL && slot->when->rows > 0;
 }

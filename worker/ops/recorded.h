@@ -20,7 +20,8 @@ void recorded_begin(RecordedIndex *index, TrackingFormat format);
 /* One row: its identifier (may be NULL) and, when the table has milliseconds, its time (0 = none). */
 void recorded_row(RecordedIndex *index, const char *identifier, int64_t when_ms);
 
-/* About bundle item i, after all rows: it is recorded as it is now, or (drizzle-kit) under its journal time
- * but with another hash, so its file has changed since. Never both. */
+/* About bundle item i, after all rows: it is recorded as it is now, or its file has changed since. The latter
+ * only drizzle-kit tells: a row has the item's journal time, which no other item has, and a hash that no file
+ * gives. Never both. */
 bool recorded_has(const RecordedIndex *index, size_t item);
 bool recorded_changed(const RecordedIndex *index, size_t item);

@@ -9,14 +9,14 @@ static const struct {
 } CLASSES[] = {
     {"40001", RETRY_TRANSIENT}, /* serialization_failure */
     {"40P01", RETRY_TRANSIENT}, /* deadlock_detected */
-    {"55P03", RETRY_LOCK     }, /* lock_not_available */
+    {"55P03", RETRY_LOCK},      /* lock_not_available */
     {"57P01", RETRY_TRANSIENT}, /* admin_shutdown */
     {"57P02", RETRY_TRANSIENT}, /* crash_shutdown */
     {"57P03", RETRY_TRANSIENT}, /* cannot_connect_now */
     {"57P05", RETRY_TRANSIENT}, /* idle_session_timeout */
     {"53300", RETRY_TRANSIENT}, /* too_many_connections */
     {"25P03", RETRY_TRANSIENT}, /* idle_in_transaction_session_timeout */
-    {"08",    RETRY_TRANSIENT}, /* connection_exception */
+    {"08", RETRY_TRANSIENT},    /* connection_exception */
 };
 
 RetryClass error_retry_class(const Error *error)
@@ -44,9 +44,11 @@ int64_t retry_delay_ms(int64_t attempt, int64_t initial_ms, int64_t max_ms, uint
 {
     if (initial_ms <= 0 || max_ms <= 0)
         return 0;
+    if (max_ms > INT64_MAX / 2)
+        max_ms = INT64_MAX / 2; /* room for the jitter */
     int64_t delay = initial_ms;
     for (int64_t i = 2; i < attempt && delay < max_ms; i++)
-        delay = delay > INT64_MAX / 2 ? max_ms : delay * 2;
+        delay = delay > max_ms / 2 ? max_ms : delay * 2;
     if (delay > max_ms)
         delay = max_ms;
     return delay + (int64_t)(random_next(seed) % (uint64_t)(delay / 4 + 1));

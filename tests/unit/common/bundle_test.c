@@ -306,6 +306,18 @@ static void a_broken_journal_is_an_error_with_its_line(void **state)
                         "migration file \"meta/_journal.json\" cannot be read: Is a directory");
 }
 
+static void a_journal_that_is_a_pipe_does_not_block(void **state)
+{
+    Fixture *fixture = *state;
+    write_file(fixture->folder, "0000_a.sql", "select 1");
+    add_folder(fixture, "meta");
+    char *path = path_of(fixture, "meta/_journal.json");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    free(path);
+    assert_false(load(fixture));
+    assert_non_null(strstr(fixture->error.message, "is not JSON"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -326,6 +338,7 @@ int main(void)
         TEST(warnings_need_not_be_wanted),
         TEST(a_journal_gives_the_times),
         TEST(a_broken_journal_is_an_error_with_its_line),
+        TEST(a_journal_that_is_a_pipe_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

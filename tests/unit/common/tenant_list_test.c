@@ -63,9 +63,8 @@ static void two_ids_with_one_schema_are_refused_by_name(void **state)
     TenantList list = list_of("main/x other/b main/b");
     assert_false(tenant_list_resolve(&list, "alone", &error));
     assert_int_equal(error.code, ERROR_TENANTS);
-    assert_string_equal(error.message,
-                        "schema template \"alone\" has no {id}, so tenants \"x\" and \"b\" would "
-                        "share one schema");
+    assert_string_equal(error.message, "tenants \"x\" and \"b\" would share schema \"alone\"");
+    assert_string_equal(error.hint, "put {id} into the schema template \"alone\"");
     tenant_list_truncate(&list, 2); /* one for each database */
     assert_true(tenant_list_resolve(&list, "alone", &error));
     tenant_list_clear(&list);

@@ -226,6 +226,22 @@ static void no_descriptor_or_child_is_left(void **state)
     tenant_list_clear(&list);
 }
 
+static void a_command_inherits_no_descriptor_of_ours(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    TenantList list = {0};
+    int expected = 4; /* the standard three and what ls reads */
+    for (int fd = 3; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        expected += flags >= 0 && (flags & FD_CLOEXEC) == 0;
+    }
+    assert_true(run(&list, &error, "ls /proc/self/fd | wc -l"));
+    assert_int_equal(list.count, 1);
+    assert_int_equal(atoi(list.items[0].id), expected);
+    tenant_list_clear(&list);
+}
+
 static void assert_parts(const char *text, const char *expected)
 {
     ERROR_CLEANUP Error error = {0};
@@ -246,18 +262,48 @@ static void parts_between_commas_are_tenants(void **state)
     assert_parts("a b , c", "/a b /c");
 }
 
+static void a_named_tenant_is_not_split(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    TenantList list = {0};
+    char *names[] = {"main"};
+    const TextList databases = {names, 1};
+    assert_true(tenant_list_add_named(&list, "a,b ", &databases, &error));
+    assert_true(tenant_list_add_named(&list, "main/c,d", &databases, &error));
+    assert_true(tenant_list_add_named(&list, "other/e/f", &databases, &error));
+    assert_true(tenant_list_add_named(&list, "main/g", NULL, &error));
+    assert_list(&list, "/a,b  main/c,d /other/e/f /main/g");
+    assert_false(tenant_list_add_named(&list, "main/", &databases, &error));
+    assert_string_equal(error.message, "tenant id is empty");
+    tenant_list_clear(&list);
+}
+
 static void empty_parts_are_refused(void **state)
 {
     (void)state;
-    static const char *const TEXTS[] = {"", "a,", ",a", "a,,b", "a, ,b", "main/", "a,main/"};
+    static const struct {
+        const char *text;
+        int part;
+    } TEXTS[] = {
+        {"",        1},
+        {"a,",      2},
+        {",a",      1},
+        {"a,,b",    2},
+        {"a, ,b",   2},
+        {"main/",   1},
+        {"a,main/", 2}
+    };
     char *names[] = {"main"};
     const TextList databases = {names, 1};
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         ERROR_CLEANUP Error error = {0};
         TenantList list = {0};
         assert_true(tenant_list_add(&list, "", "before", &error));
-        assert_false(tenant_list_parse(&list, TEXTS[i], &databases, &error));
-        assert_string_equal(error.message, "tenant id is empty");
+        assert_false(tenant_list_parse(&list, TEXTS[i].text, &databases, &error));
+        char expected[64];
+        snprintf(expected, sizeof(expected), "part %d of the tenant list: tenant id is empty", TEXTS[i].part);
+        assert_string_equal(error.message, expected);
         assert_list(&list, "/before");
         tenant_list_clear(&list);
     }
@@ -281,7 +327,9 @@ int main(void)
         cmocka_unit_test(a_command_that_is_missing_is_named),
         cmocka_unit_test(a_command_starts_with_a_clean_signal_state),
         cmocka_unit_test(no_descriptor_or_child_is_left),
+        cmocka_unit_test(a_command_inherits_no_descriptor_of_ours),
         cmocka_unit_test(parts_between_commas_are_tenants),
+        cmocka_unit_test(a_named_tenant_is_not_split),
         cmocka_unit_test(empty_parts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,98 @@
+/* Warmup: pools for many tenants, made ready a few at a time. */
+#include "worker/pool/pool_internal.h"
+#include "worker/threads.h"
+#include <string.h>
+
+enum { CONCURRENCY = 10 };
+
+typedef struct Warmup {
+    PoolManager *manager;
+    const TenantList *tenants;
+    const WarmupOptions *options;
+    TenantWarmupResult *results;
+} Warmup;
+
+static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult *result, Error *error)
+{
+    PoolManager *manager = warmup->manager;
+    const char *database = tenant->database[0] != '\0' ? tenant->database : NULL;
+    result->already_warm = pool_manager_has_pool(manager, database, tenant->id);
+    if (result->already_warm)
+        return true;
+    TenantPool *pool = warmup->options->no_ping
+                           ? pool_manager_get(manager, database, tenant->id, error)
+                           : pool_manager_get_validated(manager, database, tenant->id, error);
+    tenant_pool_unref(pool);
+    return pool != NULL;
+}
+
+static void tell(const Warmup *warmup, const Tenant *tenant, const char *status)
+{
+    if (warmup->options->on_progress != NULL)
+        warmup->options->on_progress(warmup->options->context, tenant, status);
+}
+
+static void warm_one(void *context, size_t index)
+{
+    const Warmup *warmup = context;
+    const Tenant *tenant = &warmup->tenants->items[index];
+    TenantWarmupResult *result = &warmup->results[index];
+    Error error ERROR_CLEANUP = {0};
+    int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
+    tell(warmup, tenant, "starting");
+    result->success = warm(warmup, tenant, result, &error);
+    result->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
+    if (!result->success) {
+        result->error = error.message;
+        error.message = NULL;
+    }
+    tell(warmup, tenant, result->success ? "completed" : "failed");
+}
+
+static bool add_results(Warmup *warmup, RecordList *details)
+{
+    const PoolManager *manager = warmup->manager;
+    for (size_t i = 0; i < warmup->tenants->count; i++) {
+        const Tenant *tenant = &warmup->tenants->items[i];
+        TenantWarmupResult *result = record_list_add(&TENANT_WARMUP_RESULT, details);
+        if (result == NULL)
+            return false;
+        const char *label = manager->source_count > 1 ? tenant->database : NULL;
+        result->tenant_id = strdup(tenant->id);
+        result->database = label != NULL ? strdup(label) : NULL;
+        if (result->tenant_id == NULL || (label != NULL && result->database == NULL))
+            return false;
+    }
+    warmup->results = details->items;
+    return true;
+}
+
+bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const WarmupOptions *options,
+                         WarmupResult *ret_result, Error *error)
+{
+    pthread_mutex_lock(&manager->mutex);
+    bool disposed = manager->disposed;
+    pthread_mutex_unlock(&manager->mutex);
+    if (disposed)
+        return pool_manager_disposed_error(error);
+    if (options->concurrency < 0)
+        return error_set(error, ERROR_USAGE, "concurrency of a warmup is %lld, below 1",
+                         (long long)options->concurrency);
+    WarmupResult result = {.total = (int64_t)tenants->count};
+    Warmup warmup = {.manager = manager, .tenants = tenants, .options = options};
+    if (!add_results(&warmup, &result.details)) {
+        record_clear(&WARMUP_RESULT, &result);
+        return error_memory(error);
+    }
+    int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
+    size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
+    run_parallel(tenants->count, width, warm_one, &warmup);
+    result.duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
+    for (size_t i = 0; i < tenants->count; i++) {
+        result.succeeded += warmup.results[i].success;
+        result.failed += !warmup.results[i].success;
+        result.already_warm += warmup.results[i].already_warm;
+    }
+    *ret_result = result;
+    return true;
+}
