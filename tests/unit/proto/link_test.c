@@ -244,13 +244,13 @@ static void sending_never_blocks_without_a_peer(void **state)
     (void)state;
     ERROR_CLEANUP Error error = {0};
     Link *bound = open_link("tcp://127.0.0.1:*", true);
-    char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "%s", link_endpoint(bound));
     OutgoingFrame frame = frame_of(1, "x", 1);
     PeerId nobody = {.length = 5, .bytes = "\0abcd"};
     assert_int_equal(link_send(bound, &nobody, &frame, &error), LINK_UNREACHABLE);
     assert_int_equal(link_send(bound, &(PeerId){0}, &frame, &error), LINK_UNREACHABLE);
     close_link(bound, 0);
+    char endpoint[128];
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/nobody", folder);
     Link *alone = open_link(endpoint, false);
     assert_int_equal(link_send(alone, &(PeerId){0}, &frame, &error), LINK_AGAIN);
     IncomingFrame none = {.body_length = 42};
