@@ -209,7 +209,6 @@ TenantPool *pool_find(PoolManager *manager, const PoolSource *source, const char
 void pool_evict(TenantPool *pool)
 {
     lru_remove(&pool->manager->pools, &pool->node);
-    pool->registered = false;
     pool_event_push(&pool->evicted);
     pool->references--; /* the registry's; the event holds one */
 }
@@ -220,13 +219,11 @@ static bool add_to_registry(TenantPool *pool, Error *error)
     PoolManager *manager = pool->manager;
     if (pool->tenant_id == NULL) {
         pool->source->shared = pool;
-        pool->registered = true;
         pool->references++;
         return true;
     }
     if (!lru_add(&manager->pools, &pool->node, pool_now_ms(manager)))
         return error_memory(error);
-    pool->registered = true;
     pool->references++;
     pool_event_push(&pool->created);
     LruNode *surplus = lru_surplus(&manager->pools, (size_t)manager->options.max_pools);
