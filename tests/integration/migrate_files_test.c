@@ -360,6 +360,32 @@ static void the_servers_words_come_back_unchanged(void **state)
     }
 }
 
+/* A position may count in the statement or, for a function's body, in the whole message. */
+static void positions_in_long_statements_are_right(void **state)
+{
+    (void)state;
+    Buffer table = {0}, function = {0};
+    buffer_append_text(&table, "CREATE TABLE a (\n");
+    buffer_append_text(&function,
+                       "SELECT 1;\nCREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n");
+    for (int i = 0; i < 300; i++) {
+        buffer_appendf(&table, "  column_%03d integer,\n", i);
+        buffer_append_text(&function, "  SELECT 1 AS one;\n");
+    }
+    buffer_append_text(&table, "  last nosuchtype\n);");
+    buffer_append_text(&function, "  SELECT nope\n$$;");
+    BENCH_RESULT_CLEANUP BenchResult in_table = fail_file(buffer_text(&table));
+    assert_string_equal(in_table.result.sqlstate, "42704");
+    assert_int_equal(in_table.result.line, 302);
+    assert_int_equal(in_table.result.column, 8);
+    BENCH_RESULT_CLEANUP BenchResult in_function = fail_file(buffer_text(&function));
+    assert_string_equal(in_function.result.sqlstate, "42703");
+    assert_int_equal(in_function.result.line, 303);
+    assert_int_equal(in_function.result.column, 10);
+    buffer_clear(&table);
+    buffer_clear(&function);
+}
+
 static void a_runs_statement_timeout_ends_a_migration(void **state)
 {
     (void)state;
@@ -445,6 +471,7 @@ int main(void)
         cmocka_unit_test(each_kind_of_file_through_a_bouncer),
         cmocka_unit_test(errors_that_have_a_way_out_name_it),
         cmocka_unit_test(the_servers_words_come_back_unchanged),
+        cmocka_unit_test(positions_in_long_statements_are_right),
         cmocka_unit_test(a_runs_statement_timeout_ends_a_migration),
         cmocka_unit_test(a_file_of_two_megabytes_runs_and_names_its_error),
         cmocka_unit_test(a_missing_schema_never_falls_through_to_public),

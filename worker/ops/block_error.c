@@ -57,6 +57,18 @@ static bool begins_with(const MigrationScript *script, const ScriptPiece *piece,
     return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
 }
 
+/* CREATE [OR REPLACE] FUNCTION or PROCEDURE. */
+static bool creates_routine(const MigrationScript *script, const ScriptPiece *piece)
+{
+    static const char *const WORDS[] = {"CREATE", "OR", "REPLACE"};
+    size_t end = piece->start + piece->length;
+    SqlToken token = sql_token_next(script->text, end, piece->start);
+    for (size_t i = 0; i < 3; i++)
+        if (sql_token_is(script->text, token, WORDS[i]))
+            token = sql_token_next(script->text, end, token.start + token.length);
+    return sql_token_is(script->text, token, "FUNCTION") || sql_token_is(script->text, token, "PROCEDURE");
+}
+
 /* The server points into the text that EXECUTE parsed, but for the body of a new function, which it looks for
  * in what the client sent, into the message: by a position that mostly is outside of the text. */
 static Place place_at(const MigrationBlock *block, const MigrationScript *script, size_t index,
@@ -71,7 +83,7 @@ static Place place_at(const MigrationBlock *block, const MigrationScript *script
     bool fits_text = in_text <= piece->length;
     bool fits_message = in_message >= start && in_message < start + piece->length;
     place.exact = fits_text || fits_message;
-    if (fits_message && (!fits_text || begins_with(script, piece, "CREATE")))
+    if (fits_message && (!fits_text || creates_routine(script, piece)))
         place.offset += in_message - start;
     else if (fits_text)
         place.offset += in_text;
