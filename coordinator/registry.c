@@ -86,8 +86,8 @@ static const char *refusal(const HelloMessage *hello)
         return "no common protocol version";
     if (hello->worker == NULL || strlen(hello->worker) != 32)
         return "a worker must name itself by 32 hex digits";
-    if (hello->slots < 1 || hello->slots > 10000)
-        return "a worker must have 1 to 10000 slots";
+    if (hello->slots < 1 || hello->slots > ENGINE_MAX_SLOTS)
+        return "a worker must have 1 to 4096 slots";
     if (hello->databases.count == 0)
         return "a worker must reach at least one database";
     const HelloDatabase *databases = hello->databases.items;

@@ -66,9 +66,12 @@ static void clean_session(Connection *connection)
         error_clear(&ignored);
 }
 
-static bool attempt_once(const OpContext *context, OpStep *step, void *state, int64_t served, Error *error)
+/* A retry asks the server again even where a first attempt would be told of the last refusal. */
+static bool attempt_once(const OpContext *context, OpStep *step, void *state, int64_t served, bool retry,
+                         Error *error)
 {
-    Connection *connection = reservoir_acquire(context->reservoir, context->application_name, 0, error);
+    ReservoirRequest request = {.application_name = context->application_name, .try_anyway = retry};
+    Connection *connection = reservoir_acquire_for(context->reservoir, &request, error);
     if (connection == NULL)
         return false;
     bool good = step(connection, state, error);
@@ -86,7 +89,7 @@ bool op_attempt(const OpContext *context, OpStep *step, void *state, int64_t ser
         if (is_cancelled(context, error))
             return false;
         error_clear(error);
-        if (attempt_once(context, step, state, served, error))
+        if (attempt_once(context, step, state, served, attempt > 1, error))
             return true;
         if (attempt >= run.retry_attempts || error_retry_class(error) != RETRY_TRANSIENT)
             return false;
