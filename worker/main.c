@@ -49,10 +49,8 @@ static bool check(const Config *config, Error *error)
 /* Serves until it is told to stop and has drained. */
 static void serve(Worker *worker, int signals)
 {
-    struct pollfd items[] = {
-        {.fd = signals,                .events = POLLIN},
-        {.fd = worker_done_fd(worker), .events = POLLIN}
-    };
+    struct pollfd items[] = {{.fd = signals, .events = POLLIN},
+                             {.fd = worker_done_fd(worker), .events = POLLIN}};
     bool draining = false;
     while (items[1].revents == 0) {
         if (poll(items, 2, -1) < 0 && errno != EINTR)
