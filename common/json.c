@@ -22,8 +22,8 @@ static json_t *bool_value(const RecordField *field, const void *member)
 
 static json_t *int_value(const RecordField *field, const void *member)
 {
-    (void)field;
-    return json_integer(*(const int64_t *)member);
+    int64_t value = *(const int64_t *)member;
+    return field->rule == FIELD_NULLABLE && value < 0 ? json_null() : json_integer(value);
 }
 
 static json_t *text_value(const RecordField *field, const void *member)

@@ -8,6 +8,8 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_STATUS] = {"status", OPERATION_SET, false, true, 100, &TENANT_MIGRATION_STATUS},
     [OPERATION_MIGRATE] = {"migrate", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
     [OPERATION_MARK_APPLIED] = {"mark-applied", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
+    [OPERATION_DIGEST] = {"digest", OPERATION_SET, false, false, 100, &TENANT_DIGEST},
+    [OPERATION_INTROSPECT] = {"introspect", OPERATION_TENANT, false, false, 10, &TENANT_SCHEMA},
 };
 
 const Operation *operation_get(OperationId id)
@@ -48,6 +50,9 @@ static const RecordField RUN_OPTION_FIELDS[] = {
     OPTION("dryRun", FIELD_BOOL, dry_run),
     OPTION("discoverQuery", FIELD_TEXT, discover_query),
     OPTION("schemaTemplate", FIELD_TEXT, schema_template),
+    OPTION("excludeTables", FIELD_TEXTS, exclude_tables),
+    OPTION("noIndexes", FIELD_BOOL, no_indexes),
+    OPTION("noConstraints", FIELD_BOOL, no_constraints),
 };
 
 const RecordType RUN_OPTIONS = RECORD_TYPE("RunOptions", RunOptions, RUN_OPTION_FIELDS);

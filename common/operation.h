@@ -13,6 +13,8 @@ typedef enum OperationId {
     OPERATION_STATUS,
     OPERATION_MIGRATE,
     OPERATION_MARK_APPLIED,
+    OPERATION_DIGEST,
+    OPERATION_INTROSPECT,
     OPERATION_COUNT,
 } OperationId;
 
@@ -51,8 +53,11 @@ typedef struct RunOptions {
     int64_t set_lock_timeout_ms; /* lock_timeout of set reads, 1 s */
     bool strict;                 /* refuse tenants with changed files */
     bool dry_run;
-    char *discover_query;  /* discover: query, or ... */
-    char *schema_template; /* ... the template to invert over the catalog's schemas */
+    char *discover_query;    /* discover: query, or ... */
+    char *schema_template;   /* ... the template to invert over the catalog's schemas */
+    TextList exclude_tables; /* digest, introspect: besides the tracking table and our own */
+    bool no_indexes;         /* digest, introspect: leave these out */
+    bool no_constraints;
 } RunOptions;
 
 extern const RecordType RUN_OPTIONS;

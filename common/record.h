@@ -38,7 +38,7 @@ typedef enum FieldKind {
 typedef enum FieldRule {
     FIELD_ALWAYS,   /* present in every form; a NULL text is "" */
     FIELD_OPTIONAL, /* absent while NULL, zero, false or empty */
-    FIELD_NULLABLE, /* null while NULL (text only) */
+    FIELD_NULLABLE, /* null while NULL (text) or negative (integer) */
     FIELD_WIRE,     /* on the wire only, never in JSON */
 } FieldRule;
 

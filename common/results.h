@@ -7,6 +7,8 @@
 #pragma once
 #include "common/outcome.h"
 #include "common/record.h"
+#include "common/results_drift.h"
+#include "common/results_schema.h"
 
 /* One tenant's migrate, mark-applied. */
 typedef struct TenantMigrationResult {

@@ -36,7 +36,7 @@ typedef struct OpContext {
 typedef void OpFunction(const OpContext *context, const OpTenant *tenants, size_t count, void *ret_results,
                         Outcome *ret_outcomes);
 
-OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied;
+OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied, op_digest, op_introspect;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);

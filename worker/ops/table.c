@@ -4,6 +4,7 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_NULL] = op_null,       [OPERATION_DISCOVER] = op_discover,
     [OPERATION_PARSE] = op_parse,     [OPERATION_STATUS] = op_status,
     [OPERATION_MIGRATE] = op_migrate, [OPERATION_MARK_APPLIED] = op_mark_applied,
+    [OPERATION_DIGEST] = op_digest,   [OPERATION_INTROSPECT] = op_introspect,
 };
 
 OpFunction *op_function(OperationId id)
