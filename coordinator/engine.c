@@ -186,6 +186,23 @@ static bool apply_started(Engine *engine, const EngineEvent *event, int64_t now_
     return true;
 }
 
+/* An attempt that failed looked at the tenant and says what it saw. An older one's word is not the last while
+ * a newer one may still succeed, and a cancelled one need not have looked at what a lost one left behind. */
+static void apply_failure(Engine *engine, const EngineEvent *event)
+{
+    TenantRow *row = &engine->rows[event->tenant];
+    bool newest = event->attempt == row->attempt;
+    if (row->state == TENANT_PENDING && !newest) {
+        row->recovering = true;
+        return;
+    }
+    bool blind = row->recovering && event->outcome == OUTCOME_CANCELLED;
+    Outcome outcome = blind ? OUTCOME_UNKNOWN : event->outcome;
+    if (row->state == TENANT_FAILED && row->outcome == OUTCOME_UNKNOWN && newest)
+        row->outcome = (uint8_t)outcome;
+    tenant_settle(engine, event->tenant, outcome, event->failure_key);
+}
+
 static bool apply_finished(Engine *engine, const EngineEvent *event, int64_t now_ms, Error *error)
 {
     bool current;
@@ -201,21 +218,13 @@ static bool apply_finished(Engine *engine, const EngineEvent *event, int64_t now
     if (current)
         tenant_lease_end(engine, event->tenant, worker);
 
-    TenantRow *row = &engine->rows[event->tenant];
-    if (row->state == TENANT_PENDING && !verdict) {
-        if (current)
-            tenant_try_again(engine, event->tenant, event->outcome, worker->draining, now_ms);
-        return true;
-    }
-    /* An older attempt's failure is not the last word while a newer one may still succeed. */
-    bool superseded = event->attempt < row->attempt && outcome_state(event->outcome) == TENANT_FAILED;
-    if (row->state == TENANT_PENDING && superseded) {
-        row->recovering = true;
-        return true;
-    }
-    /* A cancelled attempt need not have looked at what a lost one left behind. */
-    bool blind = row->recovering && event->outcome == OUTCOME_CANCELLED;
-    tenant_settle(engine, event->tenant, blind ? OUTCOME_UNKNOWN : event->outcome, event->failure_key);
+    bool pending = engine->rows[event->tenant].state == TENANT_PENDING;
+    if (verdict && outcome_state(event->outcome) == TENANT_FAILED)
+        apply_failure(engine, event);
+    else if (verdict || !pending)
+        tenant_settle(engine, event->tenant, event->outcome, event->failure_key);
+    else if (current)
+        tenant_try_again(engine, event->tenant, event->outcome, worker->draining, now_ms);
     return true;
 }
 

@@ -10,6 +10,11 @@
  * an old attempt is recognised: it can still turn a tenant into succeeded (states merge upwards), it never
  * counts twice. A failure of an older attempt does not end a tenant that is being tried again.
  *
+ * A tenant that ends without an attempt's verdict (abort, lost worker, lock wait over) is UNKNOWN once any
+ * attempt was lost with its worker, else BUSY if it was ever refused, else NOT_STARTED. UNKNOWN
+ * yields only to the newest attempt's word or to a success. A tenant that took part in two worker deaths runs
+ * alone on a worker; a third convicts it.
+ *
  * Only a worker's live lease fills its slots and the database's budget; a tenant that a late result made
  * terminal keeps that capacity, but not its batch and not the run, until its last lease ends.
  *
@@ -89,7 +94,7 @@ typedef enum EngineActionKind {
 typedef struct EngineLease {
     uint32_t tenant;
     uint32_t attempt;
-    bool recovering; /* an earlier attempt started and was lost with its worker */
+    bool recovering; /* an earlier attempt was lost with its worker */
 } EngineLease;
 
 typedef struct EngineAction {

@@ -39,10 +39,8 @@ static bool next_complete(Engine *engine, EngineAction *ret_action)
 static void wake_retries(Engine *engine, int64_t now_ms)
 {
     uint32_t tenant;
-    while ((tenant = retry_pop_due(&engine->retries, now_ms)) != ENGINE_NONE) {
-        if (engine->rows[tenant].state == TENANT_PENDING)
-            tenant_make_ready(engine, tenant);
-    }
+    while ((tenant = retry_pop_due(&engine->retries, now_ms)) != ENGINE_NONE)
+        tenant_make_ready(engine, tenant);
 }
 
 /* With concurrency 0: what the workers can run at once now, within the budgets. */
@@ -90,8 +88,7 @@ static void open_batch(Engine *engine)
         TenantRow *row = &engine->rows[tenant];
         row->admitted = true;
         engine->batch_open++;
-        if (!tenant_await_predecessor(engine, tenant))
-            queue_push(engine, &engine->databases[row->database].ready, tenant);
+        queue_push(engine, &engine->databases[row->database].ready, tenant);
     }
 }
 
@@ -121,11 +118,11 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* How much work for this database the worker may get now, in slots. */
+/* How much work for this database the worker may get now, in slots. A draining worker has no grant. */
 static int64_t worker_room(const Engine *engine, const Worker *worker, size_t d)
 {
     const Reach *reach = &worker->reaches[d];
-    if (worker->draining || worker->alone || worker == engine->reserved)
+    if (worker->alone || worker == engine->reserved)
         return 0;
     return smaller(worker->limit - worker->in_flight, reach->grant - reach->in_flight);
 }
@@ -219,7 +216,7 @@ static void reserve_for_suspect(Engine *engine)
             continue;
         for (size_t w = 0; w < engine->live_count; w++) {
             Worker *worker = engine->live[w];
-            if (worker->draining || worker->alone || worker->reaches[d].grant < 1)
+            if (worker->alone || worker->reaches[d].grant < 1)
                 continue;
             if (engine->reserved == NULL || worker->in_flight < engine->reserved->in_flight)
                 engine->reserved = worker;
@@ -232,9 +229,9 @@ static void reserve_for_suspect(Engine *engine)
 
 static bool next_suspect(Engine *engine, EngineAction *ret_action)
 {
-    Worker *reserved = engine->reserved;
-    if (reserved != NULL && (reserved->draining || reserved->reaches[engine->suspect_of].grant < 1 ||
-                             peek_suspect(engine, &engine->databases[engine->suspect_of]) == ENGINE_NONE))
+    if (engine->reserved != NULL &&
+        (engine->reserved->reaches[engine->suspect_of].grant < 1 ||
+         peek_suspect(engine, &engine->databases[engine->suspect_of]) == ENGINE_NONE))
         engine->reserved = NULL;
     if (engine->reserved == NULL)
         reserve_for_suspect(engine);

@@ -37,9 +37,8 @@ typedef struct TenantRow {
     uint8_t busy_tries;
     bool leased : 1;     /* the newest attempt holds capacity of a live worker */
     bool started : 1;    /* ... and has begun */
-    bool recovering : 1; /* an attempt that nobody awaits any more did begin */
+    bool recovering : 1; /* an attempt that nobody awaits any more may have begun */
     bool admitted : 1;   /* part of the current batch or an earlier one */
-    bool announced : 1;  /* as failed */
 } TenantRow;
 
 _Static_assert(sizeof(TenantRow) <= 56, "a million tenants must stay cheap");

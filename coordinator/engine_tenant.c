@@ -41,7 +41,6 @@ void tenant_lease(Engine *engine, uint32_t tenant, Worker *worker, uint32_t job)
     if (!MUTANT(MUTANT_SAME_ATTEMPT) || row->attempt == 0)
         row->attempt++;
     row->leased = true;
-    row->started = false;
     row->worker = worker->id;
     row->job = job;
     row->previous = ENGINE_NONE;
@@ -87,10 +86,8 @@ static Outcome outcome_without_verdict(const TenantRow *row)
 void tenant_lease_lost(Engine *engine, uint32_t tenant, bool started)
 {
     TenantRow *row = &engine->rows[tenant];
-    if (started) {
-        row->recovering = true;
-        row->deaths++;
-    }
+    row->recovering = true; /* even unstarted: a worker may die after it began and before it could say so */
+    row->deaths += started;
     if (engine->abort != ENGINE_NOT_ABORTED)
         tenant_settle(engine, tenant, outcome_without_verdict(row), 0);
     else if (row->deaths >= ENGINE_CONVICT_DEATHS)
@@ -171,12 +168,10 @@ static void release_waiters(Engine *engine, TenantRow *row)
     }
 }
 
+/* Once per tenant, because a tenant becomes failed at most once. */
 static void announce_failure(Engine *engine, uint32_t tenant)
 {
     TenantRow *row = &engine->rows[tenant];
-    if (row->announced)
-        return;
-    row->announced = true;
     row->failed_next = ENGINE_NONE;
     if (engine->failures.tail == ENGINE_NONE)
         engine->failures.head = tenant;
@@ -209,10 +204,7 @@ void tenant_settle(Engine *engine, uint32_t tenant, Outcome outcome, uint64_t fa
 {
     TenantRow *row = &engine->rows[tenant];
     TenantState held = MUTANT(MUTANT_COUNT_DUPLICATES) ? TENANT_PENDING : row->state;
-    TenantState learned = outcome_state(outcome);
-    TenantState merged = tenant_state_merge(held, learned);
-    if (learned == held && row->outcome == OUTCOME_UNKNOWN)
-        row->outcome = (uint8_t)outcome; /* the lost attempt's own word, late */
+    TenantState merged = tenant_state_merge(held, outcome_state(outcome));
     if (merged == held)
         return;
     engine->counts[held]--;

@@ -1,5 +1,6 @@
 #include "coordinator/migrator.h"
 #include "common/clock.h"
+#include "coordinator/plan_warnings.h"
 #include "coordinator/run_table.h"
 #include "coordinator/run_tenants.h"
 #include "worker/worker.h"
@@ -276,10 +277,12 @@ static bool plan(MigratorRun *run, Error *error)
         error_clear(&ignored);
     }
     for (size_t i = 0; ok && i < run->report->count; i++)
-        if (run_entry_needs_work(&run->report->entries[i]))
+        if (run_entry_needs_work(&run->report->entries[i], run->options.strict))
             run->report->entries[i].state = TENANT_PENDING;
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
+    if (ok && run->request->action != RUN_STATUS)
+        plan_warn(run->request, run->report, &run->bundle);
     phase_outcome_clear(&outcome);
     return ok;
 }

@@ -37,10 +37,10 @@ void run_entry_plan(RunEntry *entry, Outcome outcome, TenantMigrationStatus *sta
     *status = (TenantMigrationStatus){0};
 }
 
-bool run_entry_needs_work(const RunEntry *entry)
+bool run_entry_needs_work(const RunEntry *entry, bool strict)
 {
     const char *status = entry->status.status;
-    return status == NULL || strcmp(status, "ok") != 0;
+    return status == NULL || strcmp(status, "ok") != 0 || (strict && entry->status.changed.count > 0);
 }
 
 static bool text_list_has(const TextList *list, const char *text)

@@ -18,8 +18,9 @@ bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databa
 bool run_entry_merge(RunEntry *entry, Outcome outcome, uint32_t attempt, TenantMigrationResult *result,
                      uint64_t *ret_failure_key) MUST_CHECK;
 
-/* Behind, or the plan could not be read: only a worker can tell more. */
-bool run_entry_needs_work(const RunEntry *entry);
+/* Behind, or the plan could not be read: only a worker can tell more. With `strict` also when files were
+ * changed after they were applied: the worker refuses such a tenant. */
+bool run_entry_needs_work(const RunEntry *entry, bool strict);
 
 /* Gives an entry its final state and the texts that the report needs for it. */
 bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint32_t attempts,

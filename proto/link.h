@@ -50,6 +50,8 @@ typedef enum LinkStatus {
     LINK_FAILED,      /* Error says why */
 } LinkStatus;
 
+/* A bound link learns that a peer has left only by receiving: one that only sends sees LINK_AGAIN for ever.
+ */
 LinkStatus link_send(Link *link, const PeerId *peer, const OutgoingFrame *frame, Error *error) MUST_CHECK;
 
 /* A received frame; body is malloc'ed and belongs to the caller. */

@@ -60,6 +60,8 @@ static void schemas_give_ids_that_fit_the_template(void **state)
     assert_found(NULL, "tenant_{id}", "a:tenant_a b c:tenant_b c");
     assert_found("", "{id}_a", "tenant:tenant_a");
     assert_found(NULL, "ten%_{id}", "");
+    assert_found(NULL, "pg_{id}", "");
+    assert_found(NULL, "p{id}c", "");
 }
 
 static void rows_without_an_id_are_named(void **state)

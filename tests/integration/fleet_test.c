@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static Cluster *cluster;
 
@@ -431,6 +432,49 @@ static void a_tenant_listed_twice_is_migrated_once(void **state)
     fleet_free(fleet);
 }
 
+static void surprising_plans_are_warned_about(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 3);
+    fleet_add_markers(fleet, 2, NULL);
+    fleet_configure(fleet, fleet->url, "  default_format: drizzle-kit\n");
+    char *journal = NULL;
+    assert_true(asprintf(&journal, "%s/migrations/meta", fleet->folder) > 0);
+    assert_int_equal(mkdir(journal, 0755), 0);
+    free(journal);
+    write_file(fleet->folder, "migrations/meta/_journal.json",
+               "{\"entries\": [{\"idx\": 0, \"when\": 1700000000001, \"tag\": \"0001_m1\"},"
+               " {\"idx\": 1, \"when\": 1700000000002, \"tag\": \"0002_m2\"}]}");
+    char *out, *err;
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all"), &out, &err), 0);
+    assert_null(strstr(err, "changed"));
+    assert_null(strstr(err, "older"));
+    free(out);
+    free(err);
+
+    fleet_add_migration(fleet, "0001_m1", "SELECT 'edited';");
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all"), &out, &err), 0);
+    assert_non_null(strstr(err, "3 tenants: files were changed after they were applied"));
+    assert_non_null(strstr(err, "0001_m1"));
+    free(out);
+    free(err);
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--strict"), &out, &err), 1);
+    assert_non_null(strstr(err, "was changed after it was applied"));
+    free(out);
+    free(err);
+
+    fleet_add_markers(fleet, 2, NULL);
+    fleet_add_migration(fleet, "0001_late",
+                        "INSERT INTO public.marks VALUES (current_schema(), '0001_late');");
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all"), &out, &err), 0);
+    assert_non_null(
+        strstr(err, "3 tenants: pending files are older than ones already applied, such as 0001_late"));
+    free(out);
+    free(err);
+    fleet_assert_complete(fleet, 3);
+    fleet_free(fleet);
+}
+
 static int start_cluster(void **state)
 {
     (void)state;
@@ -462,6 +506,7 @@ int main(void)
         cmocka_unit_test(workers_may_listen_and_a_drained_one_gives_its_tenants_back),
         cmocka_unit_test(the_first_interrupt_aborts_and_the_second_cancels),
         cmocka_unit_test(a_tenant_listed_twice_is_migrated_once),
+        cmocka_unit_test(surprising_plans_are_warned_about),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
 }

@@ -57,9 +57,7 @@ static inline Migration *add_migration(OpFixture *fixture, const char *name, con
     Migration *migration = &bundle->items[bundle->count++];
     unsigned char digest[32];
     assert_true(sha256_bytes(sql, strlen(sql), digest, &error));
-    *migration = (Migration){
-        .name = strdup(name), .hash = malloc(65), .sql = {strdup(sql), strlen(sql)}
-    };
+    *migration = (Migration){.name = strdup(name), .hash = malloc(65), .sql = {strdup(sql), strlen(sql)}};
     hex_encode(digest, sizeof digest, migration->hash);
     return migration;
 }

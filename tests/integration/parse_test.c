@@ -146,10 +146,7 @@ static void read_only_role_and_single_byte_database_are_fine(void **state)
 {
     (void)state;
     static const char *const CASES[][2] = {
-        {"reader",   "postgres"},
-        {"postgres", "ascii"   },
-        {"postgres", "latin"   }
-    };
+        {"reader", "postgres"}, {"postgres", "ascii"}, {"postgres", "latin"}};
     for (size_t i = 0; i < 3; i++) {
         OpFixture other;
         role_of(&other, CASES[i][0], CASES[i][1]);

@@ -122,8 +122,10 @@ static void dispose_ends_waiting(void **state)
         waiting = ((TenantPoolMetrics *)metrics.tenants.items)[0].connections.waiting;
         record_clear(&METRICS_RESULT, &metrics);
     }
+    Deadline patience = deadline_after_ms(PATIENCE_MS);
     pool_manager_dispose(manager);
     pthread_join(waiter.thread, NULL);
+    assert_true(deadline_left_ms(patience) > PATIENCE_MS / 2); /* woken, not timed out */
     assert_string_equal(waiter.error.message, "[pgconvoy] PoolManager has been disposed");
     error_clear(&waiter.error);
     tenant_pool_release(pool, connection);

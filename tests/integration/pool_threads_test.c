@@ -175,6 +175,28 @@ static void hooks_may_call_back(void **state)
     pool_manager_free(called_back);
 }
 
+static char *dispose_meanwhile(void *context, const char *tenant_id, Error *error)
+{
+    (void)context;
+    pool_manager_dispose(called_back);
+    return schema_from_template("tenant_{id}", tenant_id, error);
+}
+
+static void a_pool_that_was_begun_before_dispose_is_not_registered_after_it(void **state)
+{
+    (void)state;
+    PoolDatabase database;
+    PoolManagerOptions options = base_options(&database);
+    options.schema_name = dispose_meanwhile; /* called between the first look and the registration */
+    called_back = make_manager(&options);
+    Error error ERROR_CLEANUP = {0};
+    assert_null(pool_manager_get(called_back, NULL, "a", &error));
+    assert_string_equal(error.message, "[pgconvoy] PoolManager has been disposed");
+    assert_int_equal(pool_manager_count(called_back), 0);
+    assert_heard("");
+    pool_manager_free(called_back);
+}
+
 static void stop_and_hear(void *context, const char *database, const char *tenant_id)
 {
     pool_manager_stop_cleanup(called_back); /* in the cleanup thread itself */
@@ -301,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup(one_pool_lends_no_more_than_its_own_limit, begin_test),
         cmocka_unit_test_setup(ten_thousand_pools_come_and_go, begin_test),
         cmocka_unit_test_setup(hooks_may_call_back, begin_test),
+        cmocka_unit_test_setup(a_pool_that_was_begun_before_dispose_is_not_registered_after_it, begin_test),
         cmocka_unit_test_setup(the_cleanup_thread_starts_and_stops_at_will, begin_test),
         cmocka_unit_test_setup(invariants_hold_whatever_many_threads_do, begin_test),
     };

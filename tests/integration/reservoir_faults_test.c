@@ -1,6 +1,7 @@
 /* The reservoir when connections, servers and callers go bad. */
 #include "tests/integration/reservoir_fixture.h"
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 static void replaces_backends_that_died_while_idle(void **state)
@@ -16,7 +17,7 @@ static void replaces_backends_that_died_while_idle(void **state)
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed'");
     wait_until_zero("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doomed'");
     for (int i = 0; i < 3; i++) {
-        lent[i] = must_acquire(reservoir, "fresh");
+        lent[i] = must_acquire(reservoir, "doomed"); /* nothing is sent that would find out */
         assert_answer(lent[i], "SELECT 1", "1");
     }
     for (int i = 0; i < 3; i++)
@@ -84,14 +85,35 @@ static void cancels_what_is_lent_and_never_lends_that_again(void **state)
     reservoir_cancel_borrower(reservoir, "pgconvoy/r1/");
     pthread_join(ours.thread, NULL);
     assert_int_equal(ours.error.code, ERROR_CANCELLED);
-    assert_int_equal(reservoir_counts(reservoir).open, 1); /* the other one runs on */
+    wait_until_open(reservoir, 1); /* the other one runs on */
     reservoir_cancel(reservoir);
     pthread_join(other.thread, NULL);
     assert_int_equal(other.error.code, ERROR_CANCELLED);
-    assert_int_equal(reservoir_counts(reservoir).open, 0);
+    wait_until_open(reservoir, 0);
     error_clear(&ours.error);
     error_clear(&other.error);
     end_reservoir(reservoir);
+}
+
+static void cancelling_waits_for_no_server_and_outlives_its_reservoir(void **state)
+{
+    (void)state;
+    Reservoir *reservoir = make_reservoir((ReservoirOptions){.limit = 1});
+    Task task = {.reservoir = reservoir, .sql = "pgconvoy/r3/0"};
+    pthread_create(&task.thread, NULL, run_forever, &task);
+    wait_until_zero("SELECT 1 - count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND "
+                    "state = 'active'");
+    kill(cluster->server, SIGSTOP); /* nobody takes cancel requests now */
+    Deadline patience = deadline_after_ms(PATIENCE_MS);
+    reservoir_cancel(reservoir);
+    assert_int_equal(reservoir_counts(reservoir).open, 1);
+    assert_true(deadline_left_ms(patience) > PATIENCE_MS / 2);
+    kill(cluster->server, SIGCONT);
+    pthread_join(task.thread, NULL);
+    assert_int_equal(task.error.code, ERROR_CANCELLED);
+    reservoir_close(reservoir);
+    reservoir_free(reservoir); /* maybe before the thread that cancelled has ended */
+    error_clear(&task.error);
 }
 
 static void cancelling_races_with_returning(void **state)
@@ -177,7 +199,7 @@ static void closing_ends_waiting_and_a_hanging_connect_holds_up_nobody(void **st
     ConnectionString *target = connection_string_new(text, &error);
     Reservoir *reservoir =
         make_reservoir((ReservoirOptions){.limit = 1, .url = target, .connect_timeout_ms = 1500});
-    Task connecting = {.reservoir = reservoir, .next = &(atomic_int){0}}, waiting = connecting;
+    Task connecting = {.reservoir = reservoir}, waiting = connecting;
     pthread_create(&connecting.thread, NULL, queue_up, &connecting);
     Deadline deadline = deadline_after_ms(PATIENCE_MS);
     while (reservoir_counts(reservoir).open == 0 && deadline_left_ms(deadline) > 0)
@@ -205,6 +227,7 @@ int main(void)
         cmocka_unit_test(replaces_backends_that_died_while_idle),
         cmocka_unit_test(survives_a_server_restart_and_fails_fast_while_it_is_down),
         cmocka_unit_test(cancels_what_is_lent_and_never_lends_that_again),
+        cmocka_unit_test(cancelling_waits_for_no_server_and_outlives_its_reservoir),
         cmocka_unit_test(cancelling_races_with_returning),
         cmocka_unit_test(closes_what_comes_back_unclean),
         cmocka_unit_test(waits_for_others_when_the_server_has_no_more_room),

@@ -40,10 +40,19 @@ static inline Reservoir *make_reservoir(ReservoirOptions options)
     return reservoir;
 }
 
+/* Cancelled connections are closed by a thread of the reservoir's own. */
+static inline void wait_until_open(Reservoir *reservoir, int64_t count)
+{
+    Deadline deadline = deadline_after_ms(PATIENCE_MS);
+    while (reservoir_counts(reservoir).open != count && deadline_left_ms(deadline) > 0)
+        usleep(1000);
+    assert_int_equal(reservoir_counts(reservoir).open, count);
+}
+
 static inline void end_reservoir(Reservoir *reservoir)
 {
     reservoir_close(reservoir);
-    assert_int_equal(reservoir_counts(reservoir).open, 0);
+    wait_until_open(reservoir, 0);
     reservoir_free(reservoir);
 }
 

@@ -89,12 +89,13 @@ static void a_smaller_grant_closes_idle_ones_now_and_lent_ones_later(void **stat
     assert_true(counts.open == 3 && counts.idle == 0);
     reservoir_release(reservoir, lent[2], 1);
     assert_int_equal(reservoir_counts(reservoir).open, 2);
-    Task waiter = {.reservoir = reservoir, .order = (int[1]){0}, .next = &(atomic_int){0}};
+    atomic_int next = 0;
+    Task waiter = {.reservoir = reservoir, .order = (int[1]){0}, .next = &next};
     pthread_create(&waiter.thread, NULL, queue_up, &waiter);
     wait_until_waiting(reservoir, 1);
     reservoir_set_limit(reservoir, 3); /* a larger one serves the queue */
     pthread_join(waiter.thread, NULL);
-    assert_int_equal(atomic_load(waiter.next), 1);
+    assert_int_equal(next, 1);
     reservoir_release(reservoir, lent[3], 1);
     reservoir_release(reservoir, lent[4], 1);
     assert_int_equal(reservoir_counts(reservoir).idle, 3);

@@ -1,6 +1,7 @@
 /* status: many tenants, few round trips, and every trouble kept to the tenant that has it. */
 #include "tests/integration/op_support.h"
-#include <time.h>
+#include <pthread.h>
+#include <unistd.h>
 
 enum { FLEET = 200 };
 
@@ -24,12 +25,17 @@ static void forget_results(void)
         record_clear(&TENANT_MIGRATION_STATUS, &results[i]);
 }
 
+static void assert_nothing_lent(void)
+{
+    ReservoirCounts counts = reservoir_counts(fixture.context.reservoir);
+    assert_int_equal(counts.open, counts.idle);
+}
+
 static void run_status(size_t count)
 {
     forget_results();
     op_status(&fixture.context, tenants, count, results, outcomes);
-    assert_int_equal(reservoir_counts(fixture.context.reservoir).open,
-                     reservoir_counts(fixture.context.reservoir).idle);
+    assert_nothing_lent();
 }
 
 /* "status applied pending format pending,migrations | changed,migrations" or "error: ..." */
@@ -333,6 +339,75 @@ static void killed_backends_are_replaced(void **state)
     PQfinish(connection);
 }
 
+/* Ends the backend that waits for a lock, then the lock. */
+static void *kill_waiting_backend(void *argument)
+{
+    PGconn *connection = argument;
+    for (int tries = 0; tries < 1000; tries++) {
+        if (sql_number(connection, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+                                   "wait_event_type = 'Lock'") > 0)
+            break;
+        usleep(5000);
+    }
+    sql_run(connection, "ROLLBACK");
+    return NULL;
+}
+
+static void backend_killed_in_a_message_costs_another_attempt(void **state)
+{
+    (void)state;
+    PGconn *connection = cluster_connect(cluster, "postgres");
+    make_fleet(connection);
+    sql_run(connection, "BEGIN; LOCK fleet_60.__drizzle_migrations");
+    fixture.options.set_lock_timeout_ms = 30000;
+    fixture.options.retry_initial_delay_ms = 10;
+    pthread_t thread;
+    pthread_create(&thread, NULL, kill_waiting_backend, connection);
+    run_status(FLEET);
+    pthread_join(thread, NULL);
+    fixture.options.set_lock_timeout_ms = fixture.options.retry_initial_delay_ms = 0;
+    assert_others_are_fine(FLEET, FLEET);
+    PQfinish(connection);
+}
+
+static void *cancel_waiting_job(void *argument)
+{
+    PGconn *connection = argument;
+    for (int tries = 0; tries < 1000; tries++) {
+        if (sql_number(connection, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >
+            0)
+            break;
+        usleep(5000);
+    }
+    atomic_store(&fixture.cancelled, true);
+    reservoir_cancel(fixture.context.reservoir);
+    return NULL;
+}
+
+static void cancellation_reaches_a_statement_in_flight(void **state)
+{
+    (void)state;
+    PGconn *connection = cluster_connect(cluster, "postgres");
+    make_fleet(connection);
+    sql_run(connection, "BEGIN; LOCK fleet_60.__drizzle_migrations");
+    fixture.options.set_lock_timeout_ms = 30000;
+    pthread_t thread;
+    pthread_create(&thread, NULL, cancel_waiting_job, connection);
+    int64_t started = now_ms();
+    forget_results();
+    op_status(&fixture.context, tenants, FLEET, results, outcomes);
+    pthread_join(thread, NULL); /* the canceller closes what it cancelled */
+    assert_nothing_lent();
+    assert_true(now_ms() - started < 15000);
+    fixture.options.set_lock_timeout_ms = 0;
+    atomic_store(&fixture.cancelled, false);
+    assert_int_equal(outcomes[0], OUTCOME_ALREADY);
+    assert_int_equal(outcomes[60], OUTCOME_CANCELLED);
+    assert_int_equal(outcomes[FLEET - 1], OUTCOME_CANCELLED);
+    sql_run(connection, "ROLLBACK");
+    PQfinish(connection);
+}
+
 static void cancelled_job_says_so(void **state)
 {
     (void)state;
@@ -401,6 +476,8 @@ int main(void)
         cmocka_unit_test(locked_table_delays_and_fails_its_own_tenant_only),
         cmocka_unit_test(missing_rights_and_broken_views_fail_their_own_tenants_only),
         cmocka_unit_test(killed_backends_are_replaced),
+        cmocka_unit_test(backend_killed_in_a_message_costs_another_attempt),
+        cmocka_unit_test(cancellation_reaches_a_statement_in_flight),
         cmocka_unit_test(cancelled_job_says_so),
         cmocka_unit_test(no_files_is_ok),
     };

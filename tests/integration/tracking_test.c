@@ -146,8 +146,8 @@ static void configured_format_of_another_time_type_is_refused_by_the_server(void
         TrackingFormat made;
         const char *format, *message;
     } CASES[] = {
-        {TRACKING_DRIZZLE_KIT, "hash",        "invalid input syntax for type bigint: \"20"},
-        {TRACKING_HASH,        "drizzle-kit", "out of range: \"1700000000123\""           },
+        {TRACKING_DRIZZLE_KIT, "hash", "invalid input syntax for type bigint: \"20"},
+        {TRACKING_HASH, "drizzle-kit", "out of range: \"1700000000123\""},
     };
     for (size_t i = 0; i < 2; i++) {
         Error error ERROR_CLEANUP = {0};

@@ -85,8 +85,7 @@ void bundle_add(Bundle *bundle, const char *name, const char *text, int64_t when
         abort();
     bundle->items = items;
     items[bundle->count++] = (Migration){
-        .name = strdup(name), .hash = strdup(hash), .when_ms = when_ms, .sql = {strdup(text), strlen(text)}
-    };
+        .name = strdup(name), .hash = strdup(hash), .when_ms = when_ms, .sql = {strdup(text), strlen(text)}};
 }
 
 BenchResult bench_run(Bench *bench, OpFunction *operation, Reservoir *reservoir, const char *schema,

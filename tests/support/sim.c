@@ -51,10 +51,37 @@ static void send_abort(Sim *sim, const SimCoordinator *coordinator, bool cancel)
     }
 }
 
+static void trace_event(const Sim *sim, uint32_t index, const EngineEvent *event)
+{
+    static const char *const KINDS[] = {"joined",   "lost",  "draining", "started",
+                                        "finished", "abort", "cancel"};
+    if (!sim->trace)
+        return;
+    fprintf(stderr, "%8lld [%u] %s worker %u", (long long)sim->now_ms, index, KINDS[event->kind],
+            event->worker);
+    if (event->kind == ENGINE_STARTED || event->kind == ENGINE_FINISHED)
+        fprintf(stderr, " tenant %u/%u %s", event->tenant, event->attempt, outcome_name(event->outcome));
+    fprintf(stderr, "\n");
+}
+
+static void trace_action(const Sim *sim, uint32_t index, const EngineAction *action)
+{
+    static const char *const KINDS[] = {"dispatch to worker", "failed", "abort, cancel", "complete"};
+    if (!sim->trace)
+        return;
+    const uint32_t about[] = {action->worker, action->tenant, action->cancel, 0};
+    fprintf(stderr, "%8lld [%u] -> %s %u", (long long)sim->now_ms, index, KINDS[action->kind],
+            about[action->kind]);
+    for (size_t i = 0; i < action->lease_count; i++)
+        fprintf(stderr, " %u/%u", action->leases[i].tenant, action->leases[i].attempt);
+    fprintf(stderr, "\n");
+}
+
 static bool tell(Sim *sim, uint32_t index, const EngineEvent *event)
 {
     SimCoordinator *coordinator = &sim->coordinators[index];
     ERROR_CLEANUP Error error = {0};
+    trace_event(sim, index, event);
     bool ok = engine_apply(coordinator->engine, event, sim->now_ms, &error);
     if (!ok)
         sim_violation(sim, "event %d of worker %u refused: %s", event->kind, event->worker, error.message);
@@ -68,6 +95,7 @@ static void host_act(Sim *sim, uint32_t index)
     SimCoordinator *coordinator = &sim->coordinators[index];
     EngineAction action;
     while (sim->violation[0] == '\0' && engine_next(coordinator->engine, sim->now_ms, &action)) {
+        trace_action(sim, index, &action);
         sim_observe_action(sim, coordinator, &action);
         if (sim->violation[0] != '\0')
             return;
@@ -80,6 +108,15 @@ static void host_act(Sim *sim, uint32_t index)
     }
     if (engine_wakeup_ms(coordinator->engine) <= sim->now_ms)
         sim_violation(sim, "asks to be woken in the past");
+}
+
+/* Hosts ask at once, or after a few more events. */
+static void host_act_soon(Sim *sim, uint32_t index)
+{
+    if (sim_chance(sim, 800))
+        host_act(sim, index);
+    else
+        sim_schedule(sim, (SimEvent){.kind = SIM_PULL, .coordinator = index}, sim_between(sim, 0, 20));
 }
 
 /* A message or a host's own wish. A worker that came back speaks of old leases under either number. */
@@ -99,12 +136,7 @@ static void arrive_at_engine(Sim *sim, const SimEvent *message)
         return;
     if (message->task != SIM_NOBODY && event.kind == ENGINE_FINISHED)
         sim->tasks[message->task].result_arrived = true;
-    if (message->task != SIM_NOBODY && event.kind == ENGINE_STARTED) {
-        const SimRow *row = &sim->coordinators[message->coordinator].rows[event.tenant];
-        if (row->started && row->leased && row->attempt == event.attempt)
-            sim->tasks[message->task].start_counted = true;
-    }
-    host_act(sim, message->coordinator);
+    host_act_soon(sim, message->coordinator);
 }
 
 static void join(Sim *sim, uint32_t index)
@@ -127,7 +159,7 @@ static void join(Sim *sim, uint32_t index)
                         .worker = process->worker,
                         .slots = process->slots,
                         .databases = process->reaches});
-    host_act(sim, process->coordinator);
+    host_act_soon(sim, process->coordinator);
 }
 
 /* Silence is all that the coordinator sees: the process may be dead, gone, hung or cut off. */
@@ -140,7 +172,7 @@ static void detect(Sim *sim, uint32_t index)
         return;
     process->given_up = true;
     tell(sim, process->coordinator, &(EngineEvent){.kind = ENGINE_WORKER_LOST, .worker = process->worker});
-    host_act(sim, process->coordinator);
+    host_act_soon(sim, process->coordinator);
 }
 
 /* What no engine may believe, whatever state it is in. */
@@ -173,17 +205,19 @@ static void happen(Sim *sim, const SimEvent *event)
     static void (*const TO_INDEX[])(Sim *, uint32_t) = {
         [SIM_STEP] = sim_task_step,        [SIM_DETECT] = detect,
         [SIM_RESUME] = sim_worker_resume,  [SIM_JOIN] = join,
-        [SIM_SERVER_END] = sim_server_end, [SIM_NOISE] = make_noise,
+        [SIM_SERVER_END] = sim_server_end, [SIM_PULL] = host_act,
+        [SIM_NOISE] = make_noise,
     };
+    bool about_host = event->kind == SIM_NOISE || event->kind == SIM_PULL;
     bool about_task = event->kind == SIM_STEP || event->kind == SIM_SERVER_END;
     if (event->kind == SIM_AT_ENGINE)
         arrive_at_engine(sim, event);
     else if (event->kind == SIM_AT_WORKER)
         sim_worker_receive(sim, event);
     else
-        TO_INDEX[event->kind](sim, event->kind == SIM_NOISE ? event->coordinator
-                                   : about_task             ? event->task
-                                                            : event->process);
+        TO_INDEX[event->kind](sim, about_host   ? event->coordinator
+                                   : about_task ? event->task
+                                                : event->process);
 }
 
 /* The coordinator that wants to be woken first, and when. */
@@ -209,7 +243,7 @@ static bool step(Sim *sim)
     bool wakes = wakeup_ms != INT64_MAX && (sim->event_count == 0 || wakeup_ms <= sim->events[0].at_ms);
     SimEvent event;
     if (wakes) {
-        sim->now_ms = wakeup_ms;
+        sim->now_ms = wakeup_ms > sim->now_ms ? wakeup_ms : sim->now_ms;
         host_act(sim, sleeper);
         return true;
     }
@@ -250,6 +284,7 @@ bool sim_run(uint64_t seed, SimStats *stats, char ret_violation[SIM_TEXT])
     sim->random = seed;
     sim->stats = stats;
     sim->violation = violation;
+    sim->trace = getenv("PGCONVOY_SIM_TRACE") != NULL;
     sim_setup(sim);
     if (violation[0] == '\0')
         play(sim);

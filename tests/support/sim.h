@@ -9,6 +9,8 @@
  * Checked at every step: totals, states that only rise, attempts, leases, slots, budgets, grants, batches,
  * predecessors, suspects that run alone, failures announced once and before work. At the end: completion,
  * no migration applied twice, and every reported state against what the server holds.
+ *
+ * With PGCONVOY_SIM_TRACE in the environment, stderr shows what every engine was told and answered.
  */
 #pragma once
 #include <stdbool.h>

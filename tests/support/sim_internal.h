@@ -20,6 +20,7 @@ typedef enum SimKind {
     SIM_RESUME,     /* a hang or a partition ends */
     SIM_JOIN,       /* a worker greets its coordinator */
     SIM_SERVER_END, /* the server ends a session and with it its transaction */
+    SIM_PULL,       /* a host gets round to asking its engine */
     SIM_NOISE,      /* a peer talks nonsense */
 } SimKind;
 
@@ -61,7 +62,7 @@ typedef struct SimTask {
     bool wrote;
     Outcome outcome;
     uint64_t key;
-    bool start_counted, result_arrived; /* at the engine */
+    bool result_arrived; /* at the engine */
 } SimTask;
 
 /* What fills one slot of a worker: a tenant, or a set job. */
@@ -92,7 +93,7 @@ typedef struct SimRow {
     uint32_t worker;
     uint64_t job;
     unsigned deaths;
-    bool leased, started, recovering, announced;
+    bool leased, started, recovering, superseded, announced; /* superseded: an old attempt's failure came */
     TenantState state;
     int64_t verdict_ms;
 } SimRow;
@@ -126,6 +127,7 @@ typedef struct Sim {
     int64_t now_ms;
     uint64_t sequence;
     SimStats *stats;
+    bool trace;      /* print what every engine is told and answers */
     char *violation; /* of SIM_TEXT bytes; empty while all is well */
     SimEvent *events;
     size_t event_count, event_capacity;

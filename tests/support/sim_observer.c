@@ -35,8 +35,8 @@ static void note_lost(Sim *sim, SimCoordinator *coordinator, const EngineEvent *
         SimRow *row = &coordinator->rows[i];
         if (!row->leased || row->worker != event->worker)
             continue;
-        if (row->started && row->state == TENANT_PENDING) {
-            row->deaths++;
+        if (row->state == TENANT_PENDING) {
+            row->deaths += row->started;
             row->recovering = true;
         }
         lease_end(coordinator, sim, row);
@@ -58,6 +58,7 @@ static void note_finished(Sim *sim, SimCoordinator *coordinator, const EngineEve
     } else if (verdict && newest && now < TENANT_FAILED) {
         sim_violation(sim, "tenant %u is %s although its last attempt failed", event->tenant, STATES[now]);
     }
+    row->superseded = row->superseded || (said == TENANT_FAILED && verdict && !newest);
     sim->stats->duplicates += row->state == now && !(newest && row->leased);
     sim->stats->busy += event->outcome == OUTCOME_BUSY;
     if (newest && row->leased && row->worker == event->worker)
@@ -160,6 +161,8 @@ void sim_observe_event(Sim *sim, SimCoordinator *coordinator, const EngineEvent 
         bool quarantined = engine_tenant_outcome(coordinator->engine, i) == OUTCOME_QUARANTINED &&
                            engine_tenant_state(coordinator->engine, i) == TENANT_FAILED;
         failed += coordinator->rows[i].state == TENANT_FAILED || quarantined;
+        if (quarantined && coordinator->rows[i].deaths < 3)
+            sim_violation(sim, "tenant %u convicted after %u deaths", i, coordinator->rows[i].deaths);
     }
     judge_limits(sim, coordinator, event, failed);
     for (uint32_t i = 0; i < coordinator->spec.tenant_count; i++) {
@@ -182,8 +185,8 @@ static void judge_lease(Sim *sim, SimCoordinator *coordinator, const EngineActio
     if (lease->attempt != row->attempt + 1)
         sim_violation(sim, "tenant %u dispatched as attempt %u after %u", lease->tenant, lease->attempt,
                       row->attempt);
-    if (row->recovering && !lease->recovering)
-        sim_violation(sim, "tenant %u is not marked as recovering", lease->tenant);
+    if (lease->recovering != (row->recovering || row->superseded))
+        sim_violation(sim, "tenant %u is wrongly marked as recovering: %d", lease->tenant, lease->recovering);
     if (sim->schemas[row->schema].database != action->database)
         sim_violation(sim, "tenant %u is not in database %u", lease->tenant, action->database);
     if (row->predecessor != ENGINE_NONE && coordinator->rows[row->predecessor].state == TENANT_PENDING)
@@ -303,7 +306,7 @@ static bool excusable(const SimCoordinator *coordinator, const Sim *sim, const S
         return finisher->outcome == OUTCOME_UNKNOWN;
     if (outcome == OUTCOME_UNKNOWN || outcome == OUTCOME_QUARANTINED)
         return true;
-    return schema->finished_ms >= row->verdict_ms || !finisher->start_counted;
+    return schema->finished_ms >= row->verdict_ms;
 }
 
 static void judge_end_state(Sim *sim, const SimCoordinator *coordinator, uint32_t tenant)
@@ -321,8 +324,8 @@ static void judge_end_state(Sim *sim, const SimCoordinator *coordinator, uint32_
         sim_violation(sim, "tenant %u is %s (%s) although its attempt %u applied everything", tenant,
                       STATES[row->state], outcome_name(engine_tenant_outcome(coordinator->engine, tenant)),
                       sim->tasks[schema->finisher].attempt);
-    if (row->state == TENANT_SKIPPED && row->started)
-        sim_violation(sim, "tenant %u is skipped although it started", tenant);
+    if (row->state == TENANT_SKIPPED && (row->started || row->recovering))
+        sim_violation(sim, "tenant %u is skipped although it may have started", tenant);
 }
 
 void sim_observe_end(Sim *sim)

@@ -162,7 +162,7 @@ static void setup_people(Sim *sim, uint32_t index)
         event.event.kind = ENGINE_ABORT;
         sim_schedule(sim, event, sim_between(sim, 0, moment_ms));
     }
-    if (sim_chance(sim, 80)) {
+    if (sim_chance(sim, 120)) {
         event.event.kind = ENGINE_CANCEL;
         sim_schedule(sim, event, sim_between(sim, 0, moment_ms));
     }

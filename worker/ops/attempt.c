@@ -1,22 +1,11 @@
 #include "worker/ops/attempt.h"
+#include "worker/ops/run_defaults.h"
 #include "worker/pg/session.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* The settings table's defaults, for options that were left out. */
-enum {
-    RETRY_ATTEMPTS = 3,
-    RETRY_INITIAL_MS = 100,
-    RETRY_MAX_MS = 5000,
-    SET_LOCK_TIMEOUT_MS = 1000,
-    SLICE_MS = 50, /* how late a sleeper may notice a cancellation */
-};
-
-int64_t op_option(int64_t value, int64_t fallback)
-{
-    return value > 0 ? value : fallback;
-}
+enum { SLICE_MS = 50 }; /* how late a sleeper may notice a cancellation */
 
 Outcome op_outcome(const Error *error)
 {
@@ -31,8 +20,8 @@ void op_append_begin_read(Buffer *sql, const RunOptions *options)
                    "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;"
                    "SELECT pg_catalog.set_config('lock_timeout', '%lld', true),"
                    " pg_catalog.set_config('statement_timeout', '%lld', true);",
-                   (long long)op_option(options->set_lock_timeout_ms, SET_LOCK_TIMEOUT_MS),
-                   (long long)op_option(options->statement_timeout_ms, 0));
+                   (long long)run_defaults(options).set_lock_timeout_ms,
+                   (long long)options->statement_timeout_ms);
 }
 
 void op_take_error(Error *error, char **ret_error, char **ret_sqlstate, char **ret_detail, char **ret_hint)
@@ -77,9 +66,12 @@ static void clean_session(Connection *connection)
         error_clear(&ignored);
 }
 
-static bool attempt_once(const OpContext *context, OpStep *step, void *state, int64_t served, Error *error)
+/* A retry asks the server again even where a first attempt would be told of the last refusal. */
+static bool attempt_once(const OpContext *context, OpStep *step, void *state, int64_t served, bool retry,
+                         Error *error)
 {
-    Connection *connection = reservoir_acquire(context->reservoir, context->application_name, 0, error);
+    ReservoirRequest request = {.application_name = context->application_name, .try_anyway = retry};
+    Connection *connection = reservoir_acquire_for(context->reservoir, &request, error);
     if (connection == NULL)
         return false;
     bool good = step(connection, state, error);
@@ -91,20 +83,17 @@ static bool attempt_once(const OpContext *context, OpStep *step, void *state, in
 
 bool op_attempt(const OpContext *context, OpStep *step, void *state, int64_t served, Error *error)
 {
-    const RunOptions *options = context->options;
-    int64_t attempts = op_option(options->retry_max_attempts, RETRY_ATTEMPTS);
+    const RunDefaults run = run_defaults(context->options);
     uint64_t seed = (uint64_t)clock_now_ms(context->clock) ^ (uint64_t)(uintptr_t)state;
     for (int64_t attempt = 1;; attempt++) {
         if (is_cancelled(context, error))
             return false;
         error_clear(error);
-        if (attempt_once(context, step, state, served, error))
+        if (attempt_once(context, step, state, served, attempt > 1, error))
             return true;
-        if (attempt >= attempts || error_retry_class(error) != RETRY_TRANSIENT)
+        if (attempt >= run.retry_attempts || error_retry_class(error) != RETRY_TRANSIENT)
             return false;
-        int64_t delay_ms =
-            retry_delay_ms(attempt + 1, op_option(options->retry_initial_delay_ms, RETRY_INITIAL_MS),
-                           op_option(options->retry_max_delay_ms, RETRY_MAX_MS), &seed);
+        int64_t delay_ms = retry_delay_ms(attempt + 1, run.retry_initial_ms, run.retry_max_ms, &seed);
         if (!wait_before_retry(context, delay_ms, error))
             return false;
     }

@@ -17,9 +17,6 @@ bool op_attempt(const OpContext *context, OpStep *step, void *state, int64_t ser
 /* The outcome of a tenant or job that ended with this error. */
 Outcome op_outcome(const Error *error);
 
-/* value, or fallback when the option was left out. */
-int64_t op_option(int64_t value, int64_t fallback);
-
 /* "BEGIN READ ONLY" with lock_timeout and statement_timeout for this transaction only, ended by a semicolon.
  */
 void op_append_begin_read(Buffer *sql, const RunOptions *options);

@@ -25,7 +25,7 @@ static size_t byte_of(const char *text, int64_t position)
 static bool is_text_of(const MigrationScript *script, const ScriptPiece *piece, const char *query)
 {
     return strncmp(query, script->text + piece->start, piece->length) == 0 &&
-           strcmp(query + piece->length, block_piece_suffix(script, piece)) == 0;
+           strcmp(query + piece->length, block_piece_suffix(piece)) == 0;
 }
 
 /* A run-time error names the statement by its text only. Of two that fit, the longer one is meant. */
@@ -57,6 +57,18 @@ static bool begins_with(const MigrationScript *script, const ScriptPiece *piece,
     return sql_token_is(script->text, sql_token_next(script->text, end, piece->start), word);
 }
 
+/* CREATE [OR REPLACE] FUNCTION or PROCEDURE. */
+static bool creates_routine(const MigrationScript *script, const ScriptPiece *piece)
+{
+    static const char *const WORDS[] = {"CREATE", "OR", "REPLACE"};
+    size_t end = piece->start + piece->length;
+    SqlToken token = sql_token_next(script->text, end, piece->start);
+    for (size_t i = 0; i < 3; i++)
+        if (sql_token_is(script->text, token, WORDS[i]))
+            token = sql_token_next(script->text, end, token.start + token.length);
+    return sql_token_is(script->text, token, "FUNCTION") || sql_token_is(script->text, token, "PROCEDURE");
+}
+
 /* The server points into the text that EXECUTE parsed, but for the body of a new function, which it looks for
  * in what the client sent, into the message: by a position that mostly is outside of the text. */
 static Place place_at(const MigrationBlock *block, const MigrationScript *script, size_t index,
@@ -71,7 +83,7 @@ static Place place_at(const MigrationBlock *block, const MigrationScript *script
     bool fits_text = in_text <= piece->length;
     bool fits_message = in_message >= start && in_message < start + piece->length;
     place.exact = fits_text || fits_message;
-    if (fits_message && (!fits_text || begins_with(script, piece, "CREATE")))
+    if (fits_message && (!fits_text || creates_routine(script, piece)))
         place.offset += in_message - start;
     else if (fits_text)
         place.offset += in_text;
@@ -96,14 +108,16 @@ static const struct {
     const char *hint;
 } HINTS[] = {
     {"0A000", "",
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
     {"2D000", NULL,
-     "a migration runs in one transaction of its own; take transaction commands out of the file"          },
-    {"0A000", "COPY", "a migration file cannot carry data for COPY; use INSERT"                           },
+     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT"},
+    {"25001", "SET",
+     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
     {"25001", NULL,
      "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
-     "not available yet; run it by hand and record the migration with --mark-applied"                     },
-    {"55P03", NULL,   "another session holds a lock that the migration needs; try again when it has ended"},
+     "not available yet; run it by hand and record the migration with --mark-applied"},
+    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended"},
 };
 
 static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)

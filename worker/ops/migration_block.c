@@ -19,9 +19,9 @@ static const struct {
     const char *name, *value;
     int since; /* server version */
 } SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0     }, /* a stalled worker loses its locks */
-    {"client_connection_check_interval",    "5s",  140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings",         "on",  0     }, /* as the script was cut */
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
 };
 
 /* A block in the making. */
@@ -60,11 +60,9 @@ size_t block_commit_index(const MigrationBlock *block)
     return block_do_index(block) + 2;
 }
 
-/* EXECUTE refuses what begins with an s and ends in SELECT ... INTO. */
-const char *block_piece_suffix(const MigrationScript *script, const ScriptPiece *piece)
+const char *block_piece_suffix(const ScriptPiece *piece)
 {
-    char first = script->text[piece->start];
-    return piece->several || first == 's' || first == 'S' ? "\n;SELECT" : "";
+    return piece->into ? "\n;SELECT" : "";
 }
 
 size_t block_append_dollar_quoted(Buffer *out, const char *text, size_t length, const char *suffix)
@@ -163,7 +161,7 @@ static void append_piece(Builder *builder, size_t index)
     const MigrationScript *script = builder->request->script;
     const ScriptPiece *piece = &script->pieces.items[index];
     builder->block->piece_offsets[index] = block_append_dollar_quoted(
-        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(script, piece));
+        &builder->body, script->text + piece->start, piece->length, block_piece_suffix(piece));
 }
 
 static void append_unit(Builder *builder, BlockUnit *unit)
@@ -237,8 +235,10 @@ static bool build_body(Builder *builder, Error *error)
     }
     if (request->mode == BLOCK_APPLY && !append_script(builder, error))
         return false;
-    tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
-    buffer_append_text(body, ";\n");
+    if (request->mode != BLOCK_ENSURE) {
+        tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
+        buffer_append_text(body, ";\n");
+    }
     append_leave_if(builder, BLOCK_DONE, "true");
     buffer_append_text(body, "END");
     return true;

@@ -18,11 +18,12 @@ typedef enum BlockMode {
     BLOCK_APPLY,  /* runs the script and records it */
     BLOCK_RECORD, /* records without running */
     BLOCK_PROBE,  /* only looks, under the lock */
+    BLOCK_ENSURE, /* makes the tracking table when it is missing, and nothing else */
 } BlockMode;
 
 /* What the DO block answers. */
 typedef enum BlockOutcome {
-    BLOCK_DONE,      /* applied, or recorded */
+    BLOCK_DONE,      /* applied, recorded, made */
     BLOCK_ABSENT,    /* probe: not recorded */
     BLOCK_PRESENT,   /* recorded before us */
     BLOCK_STALE,     /* the tracking table appeared since it was looked for */
@@ -43,7 +44,7 @@ typedef struct BlockRequest {
     int64_t ordinal;               /* among files of equal content */
     const MigrationScript *script; /* BLOCK_APPLY only */
     int64_t lock_timeout_ms;
-    int64_t statement_timeout_ms; /* 0 = none */
+    int64_t statement_timeout_ms; /* of the DO block, so of the whole migration; 0 = none */
     int server_version;           /* as PQserverVersion() */
 } BlockRequest;
 
@@ -67,7 +68,7 @@ size_t block_outcome_index(const MigrationBlock *block);
 size_t block_commit_index(const MigrationBlock *block);
 
 /* What is appended to a piece that EXECUTE would refuse otherwise: "" or "\n;SELECT". */
-const char *block_piece_suffix(const MigrationScript *script, const ScriptPiece *piece);
+const char *block_piece_suffix(const ScriptPiece *piece);
 
 bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_block, Error *error) MUST_CHECK;
 void migration_block_clear(MigrationBlock *block);

@@ -31,20 +31,25 @@ int64_t migration_script_column(const MigrationScript *script, size_t offset)
     return column;
 }
 
-/* Looks past the piece's first statement, which only matters when the parser could not cut it. */
-static void look_through(const MigrationScript *script, ScriptPiece *piece)
+/* What the piece's words say. Where one statement ends and the next begins only matters when the parser could
+ * not cut it. */
+static void look_through(const MigrationScript *script, bool parsed, ScriptPiece *piece)
 {
     size_t end = piece->start + piece->length;
-    bool after_semicolon = false;
     SqlToken token = sql_token_next(script->text, end, piece->start);
+    bool insert = sql_token_is(script->text, token, "INSERT"), after_semicolon = true;
     for (; token.kind != SQL_END; token = sql_token_next(script->text, end, token.start + token.length)) {
         bool semicolon = sql_token_is(script->text, token, ";");
-        if (after_semicolon && !semicolon) {
-            piece->several = true;
+        if (after_semicolon && !semicolon && (!parsed || token.start == piece->start)) {
+            piece->several = token.start > piece->start;
             piece->transaction = piece->transaction || script_is_transaction(script, token.start);
         }
         after_semicolon = semicolon;
+        piece->into = piece->into || sql_token_is(script->text, token, "INTO");
+        if (parsed && (insert || piece->into))
+            break;
     }
+    piece->into = piece->into && (piece->several || !insert);
 }
 
 /* Adds a piece that starts at the first token of [start, end); a range without any adds nothing. */
@@ -53,11 +58,8 @@ static bool add_piece(MigrationScript *script, size_t start, size_t end, bool pa
     SqlToken first = sql_token_next(script->text, end, start);
     if (first.kind == SQL_END)
         return true;
-    ScriptPiece piece = {.start = first.start,
-                         .length = end - first.start,
-                         .transaction = script_is_transaction(script, first.start)};
-    if (!parsed)
-        look_through(script, &piece);
+    ScriptPiece piece = {.start = first.start, .length = end - first.start};
+    look_through(script, parsed, &piece);
     return script_pieces_add(&script->pieces, piece, error);
 }
 

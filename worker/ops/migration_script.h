@@ -21,6 +21,7 @@ typedef struct ScriptPiece {
     size_t start, length; /* bytes in the text */
     bool several;         /* more than one statement: the parser could not cut it */
     bool transaction;     /* one of its statements is COMMIT or the like */
+    bool into;            /* may be SELECT ... INTO, which EXECUTE refuses as its last statement */
 } ScriptPiece;
 
 typedef struct ScriptPieces {

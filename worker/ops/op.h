@@ -16,7 +16,7 @@ typedef struct OpTenant {
     const char *id;
     const char *schema;
     int64_t attempt; /* 1-based */
-    bool recovering; /* an earlier attempt started and its worker was lost */
+    bool recovering; /* an earlier attempt was lost with its worker */
 } OpTenant;
 
 typedef struct OpContext {

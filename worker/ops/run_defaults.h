@@ -5,6 +5,7 @@
 typedef struct RunDefaults {
     const char *migrations_table;
     int64_t lock_timeout_ms, lock_attempts;
+    int64_t set_lock_timeout_ms;
     int64_t retry_attempts, retry_initial_ms, retry_max_ms;
 } RunDefaults;
 

@@ -127,19 +127,28 @@ static bool is_plain_string(const MigrationScript *script, SqlToken token)
            memchr(script->text + token.start, '\\', token.length) == NULL;
 }
 
-/* SET [SESSION | LOCAL] name {= | TO} value [, ...]. Returns the token that ends the statement. */
+/* Values that are sure to be one, so that the statement is sure to be one. */
+static bool is_plain_value(const MigrationScript *script, SqlToken token)
+{
+    if (token.kind == SQL_NUMBER)
+        return strspn(script->text + token.start, "0123456789") >= token.length;
+    return is_plain_string(script, token) || is(script, token, "DEFAULT");
+}
+
+/* SET [SESSION | LOCAL] name {= | TO} value, and whether that is a timeout's. Returns the token that ends the
+ * statement. */
 static SqlToken read_set(const MigrationScript *script, SqlToken set, bool *ret_timeout)
 {
     SqlToken name = token_after(script, set);
     if (is(script, name, "SESSION") || is(script, name, "LOCAL"))
         name = token_after(script, name);
-    bool timeout = name.kind == SQL_WORD && names_timeout(script->text + name.start, name.length);
-    SqlToken token = token_after(script, name);
-    while (!ends_statement(script, token)) {
-        if (token.kind == SQL_STRING && !is_plain_string(script, token))
-            timeout = false;
+    SqlToken equals = token_after(script, name), value = token_after(script, equals);
+    bool timeout = name.kind == SQL_WORD && names_timeout(script->text + name.start, name.length) &&
+                   (is(script, equals, "=") || is(script, equals, "TO")) && is_plain_value(script, value) &&
+                   ends_statement(script, token_after(script, value));
+    SqlToken token = name;
+    while (!ends_statement(script, token))
         token = token_after(script, token);
-    }
     *ret_timeout = timeout;
     return token;
 }
@@ -164,8 +173,8 @@ static SqlToken read_set_config(const MigrationScript *script, SqlToken select, 
     token = token_after(script, token);
     SqlToken closing = token;
     bool call = is(script, parts[0], "(") && is_plain_string(script, parts[1]) && is(script, parts[2], ",") &&
-                is_plain_string(script, parts[3]) && is(script, parts[4], ",") && parts[5].kind == SQL_WORD &&
-                is(script, closing, ")");
+                is_plain_string(script, parts[3]) && is(script, parts[4], ",") &&
+                (is(script, parts[5], "true") || is(script, parts[5], "false")) && is(script, closing, ")");
     token = token_after(script, closing);
     if (!call || !ends_statement(script, token))
         return OTHER;

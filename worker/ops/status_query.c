@@ -1,18 +1,10 @@
 #include "worker/ops/status_query.h"
 #include "worker/ops/attempt.h"
+#include "worker/ops/run_defaults.h"
 #include "worker/pg/session.h"
 #include "worker/pg/sql.h"
 #include <stdlib.h>
 #include <string.h>
-
-static const char DEFAULT_TABLE[] = "__drizzle_migrations";
-
-static const char *table_name(const RunOptions *options)
-{
-    return options->migrations_table != NULL && options->migrations_table[0] != '\0'
-               ? options->migrations_table
-               : DEFAULT_TABLE;
-}
 
 /* Which of these schemas exist, do they hold the table, and with which columns? OFFSET 0 keeps each look-up a
  * nested one by the catalog's own unique index, whatever the planner believes about the catalog's size. */
@@ -32,7 +24,7 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
         " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = t.schema OFFSET 0) n ON "
         "true"
         " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = ");
-    sql_append_literal(sql, table_name(options));
+    sql_append_literal(sql, run_defaults(options).migrations_table);
     buffer_appendf(
         sql,
         " AND relkind IN ('r', 'p', 'v', 'm', 'f') OFFSET 0) c ON true"
@@ -85,7 +77,7 @@ static void append_read(Buffer *sql, const RunOptions *options, const StatusTena
     bool times = table->format == TRACKING_DRIZZLE_KIT && table->time_bigint;
     buffer_appendf(sql, "%sSELECT %zu, %s::text, %s::bigint FROM ", place > 0 ? " UNION ALL " : "", place,
                    tracking_identifier_column(table->format), times ? table->time_column : "NULL");
-    sql_append_qualified(sql, tenant->schema, table_name(options));
+    sql_append_qualified(sql, tenant->schema, run_defaults(options).migrations_table);
 }
 
 void status_append_rows(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,

@@ -63,7 +63,7 @@ static int64_t now_ms(const Turn *turn)
 
 static bool is_cancelled(const Turn *turn)
 {
-    return atomic_load(turn->context->cancelled);
+    return turn->context->cancelled != NULL && atomic_load(turn->context->cancelled);
 }
 
 static void pause_for(const Turn *turn, int64_t ms)
@@ -118,7 +118,7 @@ static bool check_unchanged(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->context->options->strict && i < bundle->count; i++) {
-        if (!turn->plan.changed[i])
+        if (!recorded_changed(turn->plan.recorded, i))
             continue;
         error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" was changed after it was applied",
                   bundle->items[i].name);
@@ -140,7 +140,8 @@ static bool list_recorded(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->tenant->recovering && i < bundle->count; i++)
-        if (turn->plan.applied[i] && !add_name(turn, &turn->result->already, bundle->items[i].name))
+        if (!migration_plan_is_pending(&turn->plan, i) &&
+            !add_name(turn, &turn->result->already, bundle->items[i].name))
             return false;
     return true;
 }
@@ -149,7 +150,7 @@ static bool list_pending(Turn *turn)
 {
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; i < bundle->count; i++)
-        if (!turn->plan.applied[i] &&
+        if (migration_plan_is_pending(&turn->plan, i) &&
             !add_name(turn, &turn->result->applied_migrations, bundle->items[i].name))
             return false;
     return true;
@@ -203,13 +204,10 @@ static bool finish_step(Turn *turn, const Step *step, int64_t started_ms, bool o
     return true;
 }
 
-/* Sends the block once. After too many lost attempts it only looks what became of them: a file that brings
- * its server process down must not do so for ten minutes. */
-static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockOutcome *ret_outcome)
+static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockMode mode, BlockOutcome *ret_outcome)
 {
-    bool probe = in_doubt(step) && step->tries.transient >= turn->run.retry_attempts;
     BlockRequest request = {
-        .mode = probe ? BLOCK_PROBE : turn->mode,
+        .mode = mode,
         .schema = turn->tenant->schema,
         .table = turn->run.migrations_table,
         .tracking = turn->plan.tracking,
@@ -276,6 +274,26 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
 }
 
+static StepEnd after_no_connection(Turn *turn, Step *step)
+{
+    if (!in_doubt(step))
+        return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
+    if (turn->error.code == ERROR_CANCELLED) { /* the reservoir closes: there will be none */
+        give_up_unknown(turn, step);
+        return STEP_FAILED;
+    }
+    pause_for(turn, UNKNOWN_MOST_MS / 5);
+    return STEP_AGAIN;
+}
+
+/* After too many lost attempts a block only looks what became of them: a file that brings its server process
+ * down must not do so for ten minutes. */
+static BlockMode next_mode(const Turn *turn, const Step *step)
+{
+    bool exhausted = in_doubt(step) && step->tries.transient >= turn->run.retry_attempts;
+    return exhausted ? BLOCK_PROBE : turn->mode;
+}
+
 static StepEnd attempt_step(Turn *turn, Step *step)
 {
     if (in_doubt(step) && (is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS)) {
@@ -287,13 +305,10 @@ static StepEnd attempt_step(Turn *turn, Step *step)
                   step->migration->name);
         return STEP_FAILED;
     }
-    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0)) {
-        if (in_doubt(step))
-            pause_for(turn, UNKNOWN_MOST_MS / 5);
-        return in_doubt(step) || may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
-    }
+    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0))
+        return after_no_connection(turn, step);
     BlockOutcome outcome = BLOCK_BUSY;
-    switch (send_block(turn, step, &outcome)) {
+    switch (send_block(turn, step, next_mode(turn, step), &outcome)) {
     case EXCHANGE_DECIDED:
         return after_decision(turn, step, outcome);
     case EXCHANGE_LOST:
@@ -320,6 +335,21 @@ static bool read_script(Turn *turn, Step *step)
     return false;
 }
 
+/* The npm package makes the table before it runs anything, so a tenant whose first migration failed has an
+ * empty one with it, and here as well. Whether that works is not this tenant's error. */
+static void leave_tracking_table(Turn *turn, const Step *step)
+{
+    if (!turn->plan.create || is_cancelled(turn) || turn->connection == NULL ||
+        outcome_of(&turn->error) != OUTCOME_ERROR)
+        return;
+    Error error = turn->error;
+    turn->error = (Error){0};
+    BlockOutcome outcome;
+    if (send_block(turn, step, BLOCK_ENSURE, &outcome) == EXCHANGE_DECIDED)
+        turn->plan.create = false;
+    error_move(&turn->error, &error);
+}
+
 static bool migrate_one(Turn *turn, size_t index)
 {
     const Bundle *bundle = turn->context->bundle;
@@ -333,8 +363,10 @@ static bool migrate_one(Turn *turn, size_t index)
             ;
         good = end != STEP_FAILED && finish_step(turn, &step, started_ms, end == STEP_APPLIED);
     }
-    if (!good)
+    if (!good) {
         turn->result->migration = strdup(step.migration->name);
+        leave_tracking_table(turn, &step);
+    }
     migration_script_clear(&step.script);
     error_clear(&step.lost);
     return good;
@@ -347,7 +379,7 @@ static bool migrate_pending(Turn *turn)
     if (turn->context->options->dry_run)
         return list_pending(turn);
     for (size_t i = 0; i < turn->context->bundle->count; i++)
-        if (!turn->plan.applied[i] && !migrate_one(turn, i))
+        if (migration_plan_is_pending(&turn->plan, i) && !migrate_one(turn, i))
             return false;
     return true;
 }

@@ -1,13 +1,13 @@
 #include "worker/pg/connection.h"
 #include "common/buffer.h"
 #include "worker/pg/conninfo.h"
+#include "worker/pg/deadline.h"
 #include "worker/pg/text.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { OLDEST_SERVER = 140000, VOID_TYPE = 2278 };
 
@@ -27,23 +27,16 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Drives libpq's connecting machine; false when it failed, or when the deadline passed (*ret_late). */
-static bool connect_until(PGconn *pg, int64_t deadline_ms, bool *ret_late)
+static bool connect_until(PGconn *pg, Deadline deadline, bool *ret_late)
 {
     *ret_late = false;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     while (state != PGRES_POLLING_OK) {
         if (state == PGRES_POLLING_FAILED || PQstatus(pg) == CONNECTION_BAD)
             return false;
-        int64_t left = deadline_ms - monotonic_ms();
-        if (left <= 0) {
+        int64_t left = deadline_left_ms(deadline);
+        if (left == 0) {
             *ret_late = true;
             return false;
         }
@@ -72,17 +65,17 @@ static const struct {
     const char *text;     /* ... and these words of libpq's otherwise */
     const char *hint;
 } HINTS[] = {
-    {"28P01", "no password supplied",      "check user and password of this database's url, or PGPASSFILE"          },
-    {"28000", "pg_hba.conf",               "allow this user and address in the server's pg_hba.conf, or fix the url"},
-    {"3D000", NULL,                        "create the database, or fix its name in the url"                        },
-    {"42501", NULL,                        "grant CONNECT on the database to this user"                             },
-    {"53300", NULL,                        "lower databases[].max_connections or raise the server's max_connections"},
-    {"57P03", NULL,                        "wait until the server accepts connections"                              },
-    {NULL,    "Connection refused",        "check that the server runs, and host and port of the url"               },
-    {NULL,    "No such file or directory", "check that the server runs, and the socket directory of the url"        },
-    {NULL,    "could not translate host",  "check the host name of the url"                                         },
-    {NULL,    "hot standby",               "connect to the primary, or set target_session_attrs in the url"         },
-    {NULL,    "SSL",                       "check sslmode and the certificates of the url"                          },
+    {"28P01", "no password supplied", "check user and password of this database's url, or PGPASSFILE"},
+    {"28000", "pg_hba.conf", "allow this user and address in the server's pg_hba.conf, or fix the url"},
+    {"3D000", NULL, "create the database, or fix its name in the url"},
+    {"42501", NULL, "grant CONNECT on the database to this user"},
+    {"53300", NULL, "lower databases[].max_connections or raise the server's max_connections"},
+    {"57P03", NULL, "wait until the server accepts connections"},
+    {NULL, "Connection refused", "check that the server runs, and host and port of the url"},
+    {NULL, "No such file or directory", "check that the server runs, and the socket directory of the url"},
+    {NULL, "could not translate host", "check the host name of the url"},
+    {NULL, "hot standby", "connect to the primary, or set target_session_attrs in the url"},
+    {NULL, "SSL", "check sslmode and the certificates of the url"},
 };
 
 static const char *connect_hint(const char *sqlstate, const char *text)
@@ -168,7 +161,7 @@ Connection *connection_open(const ConnectionTarget *target, Error *error)
     CONNINFO_CLEANUP Conninfo info = {0};
     if (!conninfo_parse(&info, target->database, target->url, target->application_name, error))
         return NULL;
-    int64_t deadline_ms = monotonic_ms() + target->connect_timeout_ms;
+    Deadline deadline = deadline_after_ms(target->connect_timeout_ms);
     PGconn *pg =
         PQconnectStartParams((const char *const *)info.keywords, (const char *const *)info.values, 0);
     if (pg == NULL) {
@@ -179,7 +172,7 @@ Connection *connection_open(const ConnectionTarget *target, Error *error)
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
     bool late = false;
-    if (!connect_until(pg, deadline_ms, &late)) {
+    if (!connect_until(pg, deadline, &late)) {
         connect_failed(pg, target, &info, late, error);
         PQfinish(pg);
         return NULL;

@@ -13,12 +13,9 @@ typedef struct Parameter {
  * default_transaction_read_only without harm, because every writing transaction says READ WRITE: hence
  * "primary", not "read-write". */
 static const Parameter PARAMETERS[] = {
-    {"client_encoding",      "UTF8",    true },
-    {"keepalives",           "1",       false},
-    {"keepalives_idle",      "10",      false},
-    {"keepalives_interval",  "5",       false},
-    {"keepalives_count",     "3",       false},
-    {"tcp_user_timeout",     "20000",   false},
+    {"client_encoding", "UTF8", true},          {"keepalives", "1", false},
+    {"keepalives_idle", "10", false},           {"keepalives_interval", "5", false},
+    {"keepalives_count", "3", false},           {"tcp_user_timeout", "20000", false},
     {"target_session_attrs", "primary", false},
 };
 

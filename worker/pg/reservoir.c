@@ -1,36 +1,12 @@
 #include "worker/pg/reservoir.h"
 #include "worker/pg/deadline.h"
-#include "worker/pg/seat.h"
-#include <pthread.h>
+#include "worker/pg/error_copy.h"
+#include "worker/pg/reservoir_internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 enum { FAIL_FAST_MS = 1000 };
-
-/* A caller in the queue; lives on its stack. */
-typedef struct Waiter {
-    pthread_cond_t granted;
-    const ReservoirRequest *request;
-    Seat *seat; /* set by whoever grants */
-    struct Waiter *prev, *next;
-} Waiter;
-
-struct Reservoir {
-    pthread_mutex_t mutex;
-    char *database;
-    ConnectionString *url;
-    ReservoirOptions options; /* database and url point at the copies above */
-    Seat *idle;               /* most recently returned first */
-    Seat *lent;
-    Waiter *waiters; /* first come first */
-    ReservoirCounts counts;
-    int64_t limit;
-    bool closed;
-    Error connect_error; /* of the last attempt; ERROR_NONE when that went well */
-    int64_t failed_at_ms;
-    uint64_t random;
-};
 
 static int64_t now_ms(const Reservoir *reservoir)
 {
@@ -45,6 +21,7 @@ Reservoir *reservoir_new(const ReservoirOptions *options, Error *error)
         return NULL;
     }
     pthread_mutex_init(&reservoir->mutex, NULL);
+    reservoir->references = 1;
     reservoir->options = *options;
     reservoir->limit = options->limit;
     reservoir->database = strdup(options->database);
@@ -65,6 +42,11 @@ void reservoir_free(Reservoir *reservoir)
 {
     if (reservoir == NULL)
         return;
+    pthread_mutex_lock(&reservoir->mutex);
+    bool last = --reservoir->references == 0;
+    pthread_mutex_unlock(&reservoir->mutex);
+    if (!last)
+        return; /* the thread that cancels comes by here, too */
     Seat *seat, *next;
     DL_FOREACH_SAFE(reservoir->idle, seat, next)
     seat_free(seat);
@@ -163,7 +145,7 @@ static void drop_seats(Reservoir *reservoir, Seat *seats)
     pthread_mutex_unlock(&reservoir->mutex);
 }
 
-static void drop_seat(Reservoir *reservoir, Seat *seat)
+void reservoir_drop_seat(Reservoir *reservoir, Seat *seat)
 {
     Seat *seats = NULL;
     DL_APPEND(seats, seat);
@@ -229,22 +211,12 @@ static Seat *take_seat(Reservoir *reservoir, const ReservoirRequest *request, De
     return NULL;
 }
 
-static void copy_error(Error *target, const Error *source)
-{
-    error_set(target, source->code, "%s", source->message != NULL ? source->message : "");
-    memcpy(target->sqlstate, source->sqlstate, sizeof target->sqlstate);
-    if (source->detail != NULL)
-        error_set_detail(target, "%s", source->detail);
-    if (source->hint != NULL)
-        error_set_hint(target, "%s", source->hint);
-}
-
 static bool open_seat(Reservoir *reservoir, Seat *seat, const ReservoirRequest *request, Error *error)
 {
     pthread_mutex_lock(&reservoir->mutex);
     bool fail_fast = !request->try_anyway && failed_lately(reservoir);
     if (fail_fast)
-        copy_error(error, &reservoir->connect_error);
+        error_copy(error, &reservoir->connect_error);
     pthread_mutex_unlock(&reservoir->mutex);
     if (fail_fast)
         return false;
@@ -263,7 +235,7 @@ static bool open_seat(Reservoir *reservoir, Seat *seat, const ReservoirRequest *
                                           .now_ms = now_ms(reservoir),
                                           .random = &reservoir->random});
     } else {
-        copy_error(&reservoir->connect_error, error);
+        error_copy(&reservoir->connect_error, error);
         reservoir->failed_at_ms = now_ms(reservoir);
     }
     pthread_mutex_unlock(&reservoir->mutex);
@@ -305,7 +277,7 @@ Connection *reservoir_acquire_for(Reservoir *reservoir, const ReservoirRequest *
         error_clear(error);
         if (lend(reservoir, seat, &request, error))
             return seat->connection;
-        drop_seat(reservoir, seat);
+        reservoir_drop_seat(reservoir, seat);
         pthread_mutex_lock(&reservoir->mutex);
         bool others = reservoir->counts.open > 0 && !reservoir->closed;
         pthread_mutex_unlock(&reservoir->mutex);
@@ -335,7 +307,7 @@ int64_t reservoir_idle_of(Reservoir *reservoir, uint64_t owner)
 /* Mutex held. */
 static bool keeps(const Reservoir *reservoir, const Seat *seat)
 {
-    return !reservoir->closed && !seat->cancelled && reservoir->counts.open <= reservoir->limit &&
+    return !reservoir->closed && !seat->cancelling && reservoir->counts.open <= reservoir->limit &&
            !seat_is_worn(seat, now_ms(reservoir)) && connection_is_reusable(seat->connection);
 }
 
@@ -363,7 +335,7 @@ static void take_back(Reservoir *reservoir, Connection *connection, int64_t tena
     }
     pthread_mutex_unlock(&reservoir->mutex);
     if (drop)
-        drop_seat(reservoir, seat);
+        reservoir_drop_seat(reservoir, seat);
 }
 
 void reservoir_release(Reservoir *reservoir, Connection *connection, int64_t tenants)
@@ -440,38 +412,6 @@ void reservoir_set_limit(Reservoir *reservoir, int64_t limit)
     serve_waiters(reservoir);
     pthread_mutex_unlock(&reservoir->mutex);
     drop_seats(reservoir, garbage);
-}
-
-void reservoir_cancel_borrower(Reservoir *reservoir, const char *application_name_start)
-{
-    Seat *cancelled = NULL, *seat, *next, *garbage = NULL;
-    size_t length = strlen(application_name_start);
-    pthread_mutex_lock(&reservoir->mutex);
-    DL_FOREACH(reservoir->lent, seat)
-    {
-        const char *borrower = seat->borrower != NULL ? seat->borrower : "";
-        if (seat->cancelling || strncmp(borrower, application_name_start, length) != 0)
-            continue;
-        seat->cancelled = seat->cancelling = true;
-        seat->next_cancelled = cancelled;
-        cancelled = seat;
-    }
-    pthread_mutex_unlock(&reservoir->mutex);
-    for (seat = cancelled; seat != NULL; seat = next) {
-        next = seat->next_cancelled;
-        connection_cancel(seat->connection);
-        pthread_mutex_lock(&reservoir->mutex);
-        seat->cancelling = false;
-        if (seat->returned)
-            DL_APPEND(garbage, seat);
-        pthread_mutex_unlock(&reservoir->mutex);
-    }
-    drop_seats(reservoir, garbage);
-}
-
-void reservoir_cancel(Reservoir *reservoir)
-{
-    reservoir_cancel_borrower(reservoir, "");
 }
 
 ReservoirCounts reservoir_counts(Reservoir *reservoir)

@@ -38,7 +38,8 @@ Reservoir *reservoir_new(const ReservoirOptions *options, Error *error) MUST_CHE
 /* Closes idle connections now and the lent ones when they return; waiters and later acquires fail with
  * ERROR_CANCELLED. Waits for nobody. */
 void reservoir_close(Reservoir *reservoir);
-/* After reservoir_close(), when nothing is lent any more and no call is running. NULL is fine. */
+/* After reservoir_close(), when nothing is lent any more and no call is running; cancelling that still runs
+ * is no call. NULL is fine. */
 void reservoir_free(Reservoir *reservoir);
 
 /* Lends a connection, waiting at most wait_ms (0 = connect_timeout_ms) for one to become free; opening one
@@ -75,8 +76,9 @@ void reservoir_set_limit(Reservoir *reservoir, int64_t limit);
 /* Closes idle connections that are past their idle time or age, or whose server has gone. */
 void reservoir_trim(Reservoir *reservoir);
 
-/* PQcancel on every lent connection, one after the other in the caller's thread. A connection that was
- * cancelled is closed when it returns: a late cancel request would hit its next user's statement. */
+/* PQcancel on every lent connection, in a thread of its own: a server that does not answer holds up nobody. A
+ * connection that was cancelled is closed when it returns: a late request would hit its next user's
+ * statement. */
 void reservoir_cancel(Reservoir *reservoir);
 /* The same for the connections lent under application names that start with this. */
 void reservoir_cancel_borrower(Reservoir *reservoir, const char *application_name_start);

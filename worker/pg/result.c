@@ -1,14 +1,18 @@
 /* What a failed PGresult says, as an Error and as positions. */
+#include "common/utf8.h"
 #include "worker/pg/connection.h"
-#include "worker/pg/text.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void repair(char *text)
+/* An SQL_ASCII database sends whatever bytes it holds; an Error is UTF-8. */
+static void repair(char **text)
 {
-    if (text != NULL)
-        text_repair(text);
+    char *repaired = *text != NULL && !utf8_valid_text(*text) ? utf8_repair(*text) : NULL;
+    if (repaired == NULL)
+        return;
+    free(*text);
+    *text = repaired;
 }
 
 bool error_from_result(Error *error, const PGresult *result)
@@ -24,9 +28,9 @@ bool error_from_result(Error *error, const PGresult *result)
         error_set_detail(error, "%s", detail);
     if (hint != NULL)
         error_set_hint(error, "%s", hint);
-    repair(error->message);
-    repair(error->detail);
-    repair(error->hint);
+    repair(&error->message);
+    repair(&error->detail);
+    repair(&error->hint);
     error->line = result_block_line(result);
     return false;
 }

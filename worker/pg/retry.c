@@ -9,14 +9,14 @@ static const struct {
 } CLASSES[] = {
     {"40001", RETRY_TRANSIENT}, /* serialization_failure */
     {"40P01", RETRY_TRANSIENT}, /* deadlock_detected */
-    {"55P03", RETRY_LOCK     }, /* lock_not_available */
+    {"55P03", RETRY_LOCK},      /* lock_not_available */
     {"57P01", RETRY_TRANSIENT}, /* admin_shutdown */
     {"57P02", RETRY_TRANSIENT}, /* crash_shutdown */
     {"57P03", RETRY_TRANSIENT}, /* cannot_connect_now */
     {"57P05", RETRY_TRANSIENT}, /* idle_session_timeout */
     {"53300", RETRY_TRANSIENT}, /* too_many_connections */
     {"25P03", RETRY_TRANSIENT}, /* idle_in_transaction_session_timeout */
-    {"08",    RETRY_TRANSIENT}, /* connection_exception */
+    {"08", RETRY_TRANSIENT},    /* connection_exception */
 };
 
 RetryClass error_retry_class(const Error *error)

@@ -52,7 +52,7 @@ bool seat_has_farewell(const Seat *seat)
  * PgBouncer this is safe, too: the name is one of the settings that it carries along with its client. */
 bool seat_renew(Seat *seat, const char *application_name)
 {
-    if (seat_has_farewell(seat) || !connection_is_reusable(seat->connection)) /* the latter reads it away */
+    if (seat_has_farewell(seat)) /* all else was looked at when it came back */
         return false;
     if (seat_has_name(seat, application_name))
         return true;

@@ -14,7 +14,6 @@ typedef struct Seat {
     int64_t retire_tenants;
     int64_t retire_at_ms;
     int64_t idle_since_ms;
-    bool cancelled;  /* never lent again */
     bool cancelling; /* a canceller uses the connection outside the mutex, and closes it if it was returned */
     bool returned;
     struct Seat *prev, *next;

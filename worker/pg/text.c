@@ -1,48 +1,9 @@
 #include "worker/pg/text.h"
 #include "common/buffer.h"
+#include "common/utf8.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes of the valid UTF-8 sequence at text, 0 when there is none. */
-static size_t utf8_length(const unsigned char *text)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } FORMS[] = {
-        {0x01, 0x7f, 0x00, 0x00, 1},
-        {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3},
-        {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
-        if (text[0] < FORMS[i].first_low || text[0] > FORMS[i].first_high)
-            continue;
-        if (FORMS[i].length > 1 && (text[1] < FORMS[i].second_low || text[1] > FORMS[i].second_high))
-            return 0;
-        for (size_t more = 2; more < FORMS[i].length; more++)
-            if ((text[more] & 0xc0) != 0x80)
-                return 0;
-        return FORMS[i].length;
-    }
-    return 0;
-}
-
-void text_repair(char *text)
-{
-    while (*text != '\0') {
-        size_t length = utf8_length((const unsigned char *)text);
-        if (length == 0)
-            *text = '?';
-        text += length == 0 ? 1 : length;
-    }
-}
 
 static bool is_blank(char c)
 {
@@ -60,10 +21,9 @@ char *text_single_line(const char *text)
     }
     if (line.length > 0 && line.data[line.length - 1] == ' ')
         line.data[--line.length] = '\0';
-    char *taken = buffer_take(&line);
-    if (taken != NULL)
-        text_repair(taken);
-    return taken;
+    char *repaired = buffer_failed(&line) ? NULL : utf8_repair(buffer_text(&line));
+    buffer_clear(&line);
+    return repaired;
 }
 
 /* "FATAL:  28P01: " has its code here; severity and colon may be in any language. */

@@ -2,11 +2,8 @@
 #pragma once
 
 /* Line breaks and runs of blanks become one blank; bytes that are not UTF-8 (an SQL_ASCII database, messages
- * from before the encoding was agreed) become '?'. Malloc'ed; NULL when memory ran out. */
+ * from before the encoding was agreed) become U+FFFD. Malloc'ed; NULL when memory ran out. */
 char *text_single_line(const char *text);
-
-/* Bytes that are not UTF-8 become '?', in place. */
-void text_repair(char *text);
 
 /* Like text_single_line() for libpq's message about a failed connection in verbose form: moves the SQLSTATE
  * out of it ("" when it has none; of several hosts' the last) and drops the source location. */

@@ -17,9 +17,9 @@ static const struct {
     unsigned bit;
     unsigned bigint_bit;
 } KNOWN_COLUMNS[] = {
-    {"id",         HAS_ID,         0                },
-    {"name",       HAS_NAME,       0                },
-    {"hash",       HAS_HASH,       0                },
+    {"id", HAS_ID, 0},
+    {"name", HAS_NAME, 0},
+    {"hash", HAS_HASH, 0},
     {"applied_at", HAS_APPLIED_AT, APPLIED_AT_BIGINT},
     {"created_at", HAS_CREATED_AT, CREATED_AT_BIGINT},
 };
@@ -29,9 +29,9 @@ static const struct {
     const char *identifier;
     unsigned identifier_bit;
 } FORMATS[] = {
-    [TRACKING_NONE] = {NULL,          NULL,   0       },
-    [TRACKING_NAME] = {"name",        "name", HAS_NAME},
-    [TRACKING_HASH] = {"hash",        "hash", HAS_HASH},
+    [TRACKING_NONE] = {NULL, NULL, 0},
+    [TRACKING_NAME] = {"name", "name", HAS_NAME},
+    [TRACKING_HASH] = {"hash", "hash", HAS_HASH},
     [TRACKING_DRIZZLE_KIT] = {"drizzle-kit", "hash", HAS_HASH},
 };
 

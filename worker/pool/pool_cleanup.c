@@ -1,6 +1,6 @@
 /* Expired pools and idle connections: once, or again and again by a thread. */
 #include "worker/pool/pool_internal.h"
-#include "worker/pool/threads.h"
+#include "worker/threads.h"
 #include <stdlib.h>
 
 /* One thread's life. It is freed by whoever ends it, or by the thread when a hook of its own did. */

@@ -65,7 +65,6 @@ struct TenantPool {
     char *search_path;
     char key[POOL_KEY_MAX];
     size_t references;
-    bool registered;
     bool validated;
     int64_t lent; /* includes those being bound */
     int64_t waiting;

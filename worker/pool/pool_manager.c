@@ -37,17 +37,17 @@ static bool check_options(const PoolManagerOptions *options, Error *error)
         const char *name;
         int64_t value, least;
     } numbers[] = {
-        {"max_pools",              options->max_pools,              1},
-        {"ttl_ms",                 options->ttl_ms,                 0},
-        {"cleanup_interval_ms",    options->cleanup_interval_ms,    1},
-        {"max_connections",        options->max_connections,        1},
-        {"idle_timeout_ms",        options->idle_timeout_ms,        0},
-        {"connect_timeout_ms",     options->connect_timeout_ms,     1},
-        {"retire_tenants",         options->retire_tenants,         0},
-        {"retire_age_ms",          options->retire_age_ms,          0},
-        {"retry.max_attempts",     options->retry.max_attempts,     1},
+        {"max_pools", options->max_pools, 1},
+        {"ttl_ms", options->ttl_ms, 0},
+        {"cleanup_interval_ms", options->cleanup_interval_ms, 1},
+        {"max_connections", options->max_connections, 1},
+        {"idle_timeout_ms", options->idle_timeout_ms, 0},
+        {"connect_timeout_ms", options->connect_timeout_ms, 1},
+        {"retire_tenants", options->retire_tenants, 0},
+        {"retire_age_ms", options->retire_age_ms, 0},
+        {"retry.max_attempts", options->retry.max_attempts, 1},
         {"retry.initial_delay_ms", options->retry.initial_delay_ms, 0},
-        {"retry.max_delay_ms",     options->retry.max_delay_ms,     0},
+        {"retry.max_delay_ms", options->retry.max_delay_ms, 0},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (!check_number(numbers[i].name, numbers[i].value, numbers[i].least, error))
@@ -209,7 +209,6 @@ TenantPool *pool_find(PoolManager *manager, const PoolSource *source, const char
 void pool_evict(TenantPool *pool)
 {
     lru_remove(&pool->manager->pools, &pool->node);
-    pool->registered = false;
     pool_event_push(&pool->evicted);
     pool->references--; /* the registry's; the event holds one */
 }
@@ -220,13 +219,11 @@ static bool add_to_registry(TenantPool *pool, Error *error)
     PoolManager *manager = pool->manager;
     if (pool->tenant_id == NULL) {
         pool->source->shared = pool;
-        pool->registered = true;
         pool->references++;
         return true;
     }
     if (!lru_add(&manager->pools, &pool->node, pool_now_ms(manager)))
         return error_memory(error);
-    pool->registered = true;
     pool->references++;
     pool_event_push(&pool->created);
     LruNode *surplus = lru_surplus(&manager->pools, (size_t)manager->options.max_pools);

@@ -1,6 +1,6 @@
 /* Health and metrics of the pools: reading, never an access. */
 #include "worker/pool/pool_internal.h"
-#include "worker/pool/threads.h"
+#include "worker/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,20 +1,9 @@
 /* Getting a pool only after the server has answered for it, with retries; several callers share one attempt.
  */
+#include "worker/pg/error_copy.h"
 #include "worker/pool/pool_internal.h"
 #include <string.h>
 #include <utlist.h>
-
-static void copy_error(Error *target, const Error *source)
-{
-    error_set(target, source->code, "%s", source->message != NULL ? source->message : "");
-    memcpy(target->sqlstate, source->sqlstate, sizeof target->sqlstate);
-    if (source->detail != NULL)
-        error_set_detail(target, "%s", source->detail);
-    if (source->hint != NULL)
-        error_set_hint(target, "%s", source->hint);
-    if (source->tenant != NULL)
-        target->tenant = strdup(source->tenant);
-}
 
 static int64_t delay_before(PoolManager *manager, int64_t failed_attempts)
 {
@@ -85,7 +74,7 @@ static bool follow(PoolManager *manager, Validation *validation, Error *error)
         pthread_cond_wait(&validation->finished, &manager->mutex);
     bool good = validation->error.code == ERROR_NONE;
     if (!good)
-        copy_error(error, &validation->error);
+        error_copy(error, &validation->error);
     if (--validation->followers == 0)
         pthread_cond_broadcast(&validation->finished);
     return good;

@@ -1,6 +1,6 @@
 /* Warmup: pools for many tenants, made ready a few at a time. */
 #include "worker/pool/pool_internal.h"
-#include "worker/pool/threads.h"
+#include "worker/threads.h"
 #include <string.h>
 
 enum { CONCURRENCY = 10 };

@@ -17,6 +17,8 @@ enum { DEADLINE_MS = 10000 };
 
 static char folder[] = "/tmp/pgconvoy-link-XXXXXX";
 static WireContext *context;
+static Link
+    *open_links[16]; /* a failed test leaves its links here; the context would wait for them forever */
 
 static int set_up(void **state)
 {
@@ -29,6 +31,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < sizeof open_links / sizeof open_links[0]; i++)
+        link_close(open_links[i], 0);
     wire_context_free(context);
     return rmdir(folder);
 }
@@ -46,7 +50,18 @@ static Link *open_link(const char *endpoint, bool bind)
                            &error);
     if (link == NULL)
         fail_msg("%s", error.message);
-    return link;
+    size_t i = 0;
+    while (open_links[i] != NULL)
+        assert_true(++i < sizeof open_links / sizeof open_links[0]);
+    return open_links[i] = link;
+}
+
+static void close_link(Link *link, int64_t linger_ms)
+{
+    for (size_t i = 0; i < sizeof open_links / sizeof open_links[0]; i++)
+        if (open_links[i] == link)
+            open_links[i] = NULL;
+    link_close(link, linger_ms);
 }
 
 static OutgoingFrame frame_of(uint64_t seq, const void *body, size_t length)
@@ -143,9 +158,9 @@ static void exchange_frames(const char *endpoint)
     assert_int_equal(link_dropped(bound) + link_dropped(first) + link_dropped(second), 0);
     free(large);
     free(one.body), free(two.body), free(three.body), free(four.body), free(five.body);
-    link_close(first, 0);
-    link_close(second, 0);
-    link_close(bound, 0);
+    close_link(first, 0);
+    close_link(second, 0);
+    close_link(bound, 0);
 }
 
 static void frames_pass_over_inproc(void **state)
@@ -214,11 +229,11 @@ static void an_endpoint_in_use_is_not_taken_over(void **state)
     snprintf(endpoint, sizeof endpoint, "ipc://%s/socket", folder);
     Link *ipc = open_link(endpoint, true);
     assert_not_opened(endpoint, true, true, ERROR_CONFIG);
-    link_close(tcp, 0);
-    link_close(ipc, 0);
+    close_link(tcp, 0);
+    close_link(ipc, 0);
     Link *inproc = open_link("inproc://once", true);
     assert_not_opened("inproc://once", true, true, ERROR_SYSTEM);
-    link_close(inproc, 0);
+    close_link(inproc, 0);
     link_close(NULL, 0);
 }
 
@@ -229,19 +244,19 @@ static void sending_never_blocks_without_a_peer(void **state)
     (void)state;
     ERROR_CLEANUP Error error = {0};
     Link *bound = open_link("tcp://127.0.0.1:*", true);
-    char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "%s", link_endpoint(bound));
     OutgoingFrame frame = frame_of(1, "x", 1);
     PeerId nobody = {.length = 5, .bytes = "\0abcd"};
     assert_int_equal(link_send(bound, &nobody, &frame, &error), LINK_UNREACHABLE);
     assert_int_equal(link_send(bound, &(PeerId){0}, &frame, &error), LINK_UNREACHABLE);
-    link_close(bound, 0);
+    close_link(bound, 0);
+    char endpoint[128];
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/nobody", folder);
     Link *alone = open_link(endpoint, false);
     assert_int_equal(link_send(alone, &(PeerId){0}, &frame, &error), LINK_AGAIN);
     IncomingFrame none = {.body_length = 42};
     assert_int_equal(link_receive(alone, &none, &error), LINK_AGAIN);
     assert_int_equal(none.body_length, 42);
-    link_close(alone, 0);
+    close_link(alone, 0);
 }
 
 static void a_peer_that_left_becomes_unreachable(void **state)
@@ -252,12 +267,14 @@ static void a_peer_that_left_becomes_unreachable(void **state)
     OutgoingFrame frame = frame_of(1, "x", 1);
     send_frame(peer, &(PeerId){0}, &frame);
     IncomingFrame hello = receive_frame(bound);
-    link_close(peer, 0);
+    close_link(peer, 0);
     int64_t deadline = clock_now_ms(&SYSTEM_CLOCK) + DEADLINE_MS;
-    while (link_send(bound, &hello.peer, &frame, &error) != LINK_UNREACHABLE)
+    while (link_send(bound, &hello.peer, &frame, &error) != LINK_UNREACHABLE) {
         assert_true(clock_now_ms(&SYSTEM_CLOCK) < deadline);
+        assert_null(receive_within(bound, 1).body);
+    }
     free(hello.body);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 static void a_full_queue_is_again_and_not_a_wait(void **state)
@@ -275,8 +292,60 @@ static void a_full_queue_is_again_and_not_a_wait(void **state)
         free(receive_frame(bound).body);
     send_frame(peer, &(PeerId){0}, &frame);
     free(receive_frame(bound).body);
-    link_close(bound, 0);
-    link_close(peer, 0);
+    close_link(bound, 0);
+    close_link(peer, 0);
+}
+
+static void a_peer_that_does_not_read_is_again_to_the_bound_side(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    Link *bound = open_link("inproc://slow", true), *peer = open_link("inproc://slow", false);
+    OutgoingFrame frame = frame_of(1, "x", 1);
+    send_frame(peer, &(PeerId){0}, &frame);
+    IncomingFrame hello = receive_frame(bound);
+    int sent = 0;
+    LinkStatus status;
+    while ((status = link_send(bound, &hello.peer, &frame, &error)) == LINK_OK && sent < 100000)
+        sent++;
+    assert_int_equal(status, LINK_AGAIN);
+    for (int received = 0; received < sent; received++)
+        free(receive_frame(peer).body);
+    send_frame(bound, &hello.peer, &frame);
+    IncomingFrame last = receive_frame(peer);
+    assert_int_equal(last.header.seq, 1);
+    free(last.body);
+    free(hello.body);
+    close_link(bound, 0);
+    close_link(peer, 0);
+}
+
+/* Nothing may be queued for a peer that is not there: whoever comes next would get it. */
+static void connect_first(const char *endpoint, bool expects_again)
+{
+    ERROR_CLEANUP Error error = {0};
+    Link *peer = open_link(endpoint, false);
+    OutgoingFrame frame = frame_of(1, "x", 1);
+    if (expects_again)
+        assert_int_equal(link_send(peer, &(PeerId){0}, &frame, &error), LINK_AGAIN);
+    Link *bound = open_link(endpoint, true);
+    send_frame(peer, &(PeerId){0}, &frame);
+    IncomingFrame received = receive_frame(bound);
+    send_frame(bound, &received.peer, &frame);
+    IncomingFrame answer = receive_frame(peer);
+    free(received.body);
+    free(answer.body);
+    close_link(peer, 0);
+    close_link(bound, 0);
+}
+
+static void a_link_may_connect_before_the_other_binds(void **state)
+{
+    (void)state;
+    char endpoint[128];
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/late", folder);
+    connect_first(endpoint, true);
+    connect_first("inproc://late", false);
 }
 
 static void a_reopened_link_is_a_new_peer(void **state)
@@ -295,8 +364,8 @@ static void a_reopened_link_is_a_new_peer(void **state)
     assert_int_equal(error.code, ERROR_SYSTEM);
     free(before.body);
     free(after.body);
-    link_close(peer, 0);
-    link_close(bound, 0);
+    close_link(peer, 0);
+    close_link(bound, 0);
 }
 
 static void what_was_sent_leaves_within_the_linger(void **state)
@@ -306,10 +375,10 @@ static void what_was_sent_leaves_within_the_linger(void **state)
     OutgoingFrame frame = frame_of(1, "x", 1);
     for (int i = 0; i < 100; i++)
         send_frame(peer, &(PeerId){0}, &frame);
-    link_close(peer, 2000);
+    close_link(peer, 2000);
     for (int i = 0; i < 100; i++)
         free(receive_frame(bound).body);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 /* ---- strangers ---- */
@@ -332,7 +401,7 @@ static void assert_still_serves(Link *bound)
     IncomingFrame received = receive_frame(bound);
     assert_int_equal(received.header.seq, 77);
     free(received.body);
-    link_close(peer, 0);
+    close_link(peer, 0);
 }
 
 /* Puts ZMTP 3.0's greeting with the NULL mechanism at the start. */
@@ -365,7 +434,7 @@ static void garbage_on_the_port_is_survived(void **state)
         close(fd);
     }
     assert_still_serves(bound);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 /* Sends a message of these parts. */
@@ -408,7 +477,7 @@ static void messages_of_another_shape_are_dropped_and_counted(void **state)
     free(large);
     zmq_close(stranger);
     zmq_ctx_term(zmq);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 static void other_kinds_of_sockets_are_survived(void **state)
@@ -436,7 +505,7 @@ static void other_kinds_of_sockets_are_survived(void **state)
     for (size_t i = 0; i < 5; i++)
         zmq_close(strangers[i]);
     zmq_ctx_term(zmq);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 static void an_oversize_frame_costs_only_its_sender_the_connection(void **state)
@@ -456,7 +525,7 @@ static void an_oversize_frame_costs_only_its_sender_the_connection(void **state)
     assert_still_serves(bound);
     zmq_close(stranger);
     zmq_ctx_term(zmq);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 /* ---- waiting ---- */
@@ -486,8 +555,8 @@ static void polling_sees_links_and_descriptors(void **state)
     assert_false(items[0].readable);
     assert_true(items[1].readable);
     close(fd);
-    link_close(bound, 0);
-    link_close(peer, 0);
+    close_link(bound, 0);
+    close_link(peer, 0);
 }
 
 static void a_signal_ends_the_wait_as_a_time_out(void **state)
@@ -505,7 +574,7 @@ static void a_signal_ends_the_wait_as_a_time_out(void **state)
     sigaction(SIGALRM, &before, NULL);
     assert_true(waited);
     assert_false(item.readable);
-    link_close(bound, 0);
+    close_link(bound, 0);
 }
 
 static void a_descriptor_that_is_none_is_an_error(void **state)
@@ -592,7 +661,7 @@ static void converse(const char *endpoint, int64_t messages)
     assert_int_equal(pthread_create(&thread, NULL, run_connected, &there), 0);
     talk(&here, bound, true);
     pthread_join(thread, NULL);
-    link_close(bound, 0);
+    close_link(bound, 0);
     assert_false(here.failed);
     assert_false(there.failed);
     assert_int_equal(here.received, messages);
@@ -618,6 +687,8 @@ int main(void)
         cmocka_unit_test(sending_never_blocks_without_a_peer),
         cmocka_unit_test(a_peer_that_left_becomes_unreachable),
         cmocka_unit_test(a_full_queue_is_again_and_not_a_wait),
+        cmocka_unit_test(a_peer_that_does_not_read_is_again_to_the_bound_side),
+        cmocka_unit_test(a_link_may_connect_before_the_other_binds),
         cmocka_unit_test(a_reopened_link_is_a_new_peer),
         cmocka_unit_test(what_was_sent_leaves_within_the_linger),
         cmocka_unit_test(garbage_on_the_port_is_survived),

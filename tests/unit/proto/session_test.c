@@ -130,6 +130,43 @@ static void a_silent_peer_is_probed_with_one_frame_at_doubling_waits(void **stat
     session_free(a);
 }
 
+static void progress_makes_the_waits_short_again(void **state)
+{
+    (void)state;
+    Session *a = open_session(), *b = open_session();
+    OutgoingFrame frame;
+    send_start(a, 1);
+    send_start(a, 2);
+    assert_true(session_next_frame(a, 0, &frame));
+    assert_int_equal(pass(b, &frame, 0), 1);
+    assert_true(session_next_frame(a, 0, &frame));
+    int64_t now = RESEND_MS;
+    assert_true(session_next_frame(a, now, &frame));
+    now += 2 * RESEND_MS;
+    assert_true(session_next_frame(a, now, &frame));
+    assert_int_equal(session_wakeup_ms(a), now + 4 * RESEND_MS);
+    send_ack(b, a, now);
+    assert_int_equal(session_acked(a), 1);
+    assert_int_equal(session_wakeup_ms(a), now + RESEND_MS);
+    session_free(a);
+    session_free(b);
+}
+
+/* A number that was refused by the link was never sent, so nobody can have received it. */
+static void a_refused_number_cannot_be_acknowledged(void **state)
+{
+    (void)state;
+    Session *a = open_session();
+    OutgoingFrame frame;
+    send_start(a, 1);
+    assert_true(session_next_frame(a, 0, &frame));
+    session_frame_refused(a);
+    FrameHeader header = header_of(MESSAGE_ACK, 0, 0);
+    header.ack = 1;
+    assert_breaks(a, &header, "\x80", 1);
+    session_free(a);
+}
+
 static void after_a_gap_everything_from_the_lost_frame_on_comes_again(void **state)
 {
     (void)state;
@@ -603,6 +640,8 @@ int main(void)
         cmocka_unit_test(a_message_is_kept_until_it_is_acknowledged),
         cmocka_unit_test(a_duplicate_is_acknowledged_again_and_not_delivered),
         cmocka_unit_test(a_silent_peer_is_probed_with_one_frame_at_doubling_waits),
+        cmocka_unit_test(progress_makes_the_waits_short_again),
+        cmocka_unit_test(a_refused_number_cannot_be_acknowledged),
         cmocka_unit_test(after_a_gap_everything_from_the_lost_frame_on_comes_again),
         cmocka_unit_test(a_refused_frame_is_given_again),
         cmocka_unit_test(not_more_than_the_window_is_in_flight),

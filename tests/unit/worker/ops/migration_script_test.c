@@ -4,16 +4,15 @@
 
 static MigrationScript read_script(const char *text)
 {
-    Migration migration = {
-        .name = (char *)"0001_x", .sql = {(char *)text, strlen(text)}
-    };
+    Migration migration = {.name = (char *)"0001_x", .sql = {(char *)text, strlen(text)}};
     MigrationScript script = {0};
     Error error = {0};
     assert_true(migration_script_read(&migration, &script, &error));
     return script;
 }
 
-/* A script as text: settings, then pieces, each in [] with * when it may hold several statements. */
+/* A script as text: settings, then pieces, each in [] with * when it holds several statements, ! when one is
+ * COMMIT or the like, > when one may be SELECT INTO. */
 static char *describe(const char *text)
 {
     MigrationScript script MIGRATION_SCRIPT_CLEANUP = read_script(text);
@@ -26,6 +25,8 @@ static char *describe(const char *text)
         const ScriptPiece *piece = &script.pieces.items[i];
         buffer_appendf(&out, "[%.*s]%s%s", (int)piece->length, script.text + piece->start,
                        piece->several ? "*" : "", piece->transaction ? "!" : "");
+        if (piece->into)
+            buffer_append_char(&out, '>');
     }
     return buffer_take(&out);
 }
@@ -58,6 +59,16 @@ static void leaves_what_it_cannot_parse_to_the_server(void **state)
     check("SELEKT 'a;b';", "[SELEKT 'a;b';]");
     check("SELEKT 1; /* x; */ COMMIT", "[SELEKT 1; /* x; */ COMMIT]*!");
     check("SELECT 'open", "[SELECT 'open]");
+}
+
+static void sees_what_may_be_select_into(void **state)
+{
+    (void)state;
+    check("SELECT 1 INTO a", "[SELECT 1 INTO a]>");
+    check("WITH x AS (SELECT 1) SELECT * INTO a FROM x", "[WITH x AS (SELECT 1) SELECT * INTO a FROM x]>");
+    check("SELECT 'INTO' AS \"into\"", "[SELECT 'INTO' AS \"into\"]");
+    check("INSERT INTO a SELECT 1; SELECT 2", "[INSERT INTO a SELECT 1][SELECT 2]");
+    check("SELEKT 1; SELECT 1 INTO a; -- x", "[SELEKT 1; SELECT 1 INTO a; -- x]*>");
 }
 
 static void breakpoints_separate_statements_without_semicolons(void **state)
@@ -108,6 +119,11 @@ static void takes_timeouts_at_the_head_out(void **state)
     check("SELECT 1, set_config('lock_timeout','1s',true); SET lock_timeout = 7;",
           "[SELECT 1, set_config('lock_timeout','1s',true)][SET lock_timeout = 7]");
     check("SET lock_timeout = 7; SELEKT 1", "{SET lock_timeout = 7}[SELEKT 1]");
+    check("SET lock_timeout = 7 COMMIT; SELECT 1", "[SET lock_timeout = 7 COMMIT; SELECT 1]*");
+    check("SET lock_timeout = a\\b; SELECT 1", "[SET lock_timeout = a\\b; SELECT 1]*");
+    check("SET lock_timeout = '7\\'; SELECT 1", "[SET lock_timeout = '7\\'][SELECT 1]");
+    check("SELECT set_config('lock_timeout', '1s', f()); SELECT 1",
+          "[SELECT set_config('lock_timeout', '1s', f())][SELECT 1]");
 }
 
 static void sees_a_directive_at_the_head_only(void **state)
@@ -117,15 +133,15 @@ static void sees_a_directive_at_the_head_only(void **state)
         const char *text;
         int64_t line;
     } CASES[] = {
-        {"-- pgconvoy:transaction off\nSELECT 1",              1},
+        {"-- pgconvoy:transaction off\nSELECT 1", 1},
         {"\n/* x */\n--  pgconvoy:transaction   off \nVACUUM", 3},
-        {"-- +goose NO TRANSACTION\n",                         1},
-        {"-- migrate:up transaction:false\n",                  1},
-        {"-- atlas:txmode none\r\nSELECT 1",                   1},
-        {"SELECT 1; -- pgconvoy:transaction off",              0},
-        {"-- pgconvoy:transaction offer\n",                    0},
-        {"-- about pgconvoy:transaction off\n",                0},
-        {"'-- pgconvoy:transaction off'",                      0},
+        {"-- +goose NO TRANSACTION\n", 1},
+        {"-- migrate:up transaction:false\n", 1},
+        {"-- atlas:txmode none\r\nSELECT 1", 1},
+        {"SELECT 1; -- pgconvoy:transaction off", 0},
+        {"-- pgconvoy:transaction offer\n", 0},
+        {"-- about pgconvoy:transaction off\n", 0},
+        {"'-- pgconvoy:transaction off'", 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         MigrationScript script MIGRATION_SCRIPT_CLEANUP = read_script(CASES[i].text);
@@ -149,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_statements_where_the_parser_does),
         cmocka_unit_test(leaves_what_it_cannot_parse_to_the_server),
+        cmocka_unit_test(sees_what_may_be_select_into),
         cmocka_unit_test(breakpoints_separate_statements_without_semicolons),
         cmocka_unit_test(takes_a_transaction_around_the_file_off),
         cmocka_unit_test(takes_timeouts_at_the_head_out),

@@ -2,12 +2,9 @@
 #include "worker/ops/recorded.h"
 
 static Migration items[] = {
-    {.name = "1_a",   .hash = "h1", .when_ms = 100},
-    {.name = "2_b",               .hash = "h2",               .when_ms = 200},
-    {.name = "3_a again", .hash = "h1",.when_ms = 300},
-    {.name = "4_c",   .hash = "h4",   .when_ms = 400},
-    {.name = "5_d",   .hash = "h5", .when_ms = 400},
-    {.name = "6_e",               .hash = "h6"              },
+    {.name = "1_a", .hash = "h1", .when_ms = 100},       {.name = "2_b", .hash = "h2", .when_ms = 200},
+    {.name = "3_a again", .hash = "h1", .when_ms = 300}, {.name = "4_c", .hash = "h4", .when_ms = 400},
+    {.name = "5_d", .hash = "h5", .when_ms = 400},       {.name = "6_e", .hash = "h6"},
 };
 static const Bundle BUNDLE = {.items = items, .count = 6};
 
@@ -37,14 +34,7 @@ static void assert_judged(TrackingFormat format, const Row *rows, size_t count, 
 static void names_count_in_every_format(void **state)
 {
     (void)state;
-    const Row rows[] = {
-        {"1_a",    0  },
-        {"4_c",    0  },
-        {"4_c",    0  },
-        {"orphan", 0  },
-        {NULL,     100},
-        {"h2",     200}
-    };
+    const Row rows[] = {{"1_a", 0}, {"4_c", 0}, {"4_c", 0}, {"orphan", 0}, {NULL, 100}, {"h2", 200}};
     assert_judged(TRACKING_NAME, rows, 6, "R--R--");
     assert_judged(TRACKING_HASH, rows, 6, "RR-R--");
     assert_judged(TRACKING_NAME, NULL, 0, "------");
@@ -53,10 +43,7 @@ static void names_count_in_every_format(void **state)
 static void equal_hashes_are_counted_in_order(void **state)
 {
     (void)state;
-    const Row rows[] = {
-        {"h1", 0},
-        {"h1", 0}
-    };
+    const Row rows[] = {{"h1", 0}, {"h1", 0}};
     assert_judged(TRACKING_HASH, rows, 1, "R-----");
     assert_judged(TRACKING_HASH, rows, 2, "R-R---");
 }
@@ -64,13 +51,7 @@ static void equal_hashes_are_counted_in_order(void **state)
 static void journal_time_with_an_unknown_hash_is_a_changed_file(void **state)
 {
     (void)state;
-    const Row rows[] = {
-        {"old", 200},
-        {"old", 400},
-        {"h1",  100},
-        {"h6",  300},
-        {"old", 0  }
-    };
+    const Row rows[] = {{"old", 200}, {"old", 400}, {"h1", 100}, {"h6", 300}, {"old", 0}};
     assert_judged(TRACKING_DRIZZLE_KIT, rows, 5, "RC---R");
     assert_judged(TRACKING_HASH, rows, 5, "R----R");
 }

@@ -10,9 +10,9 @@ static void keys_are_those_of_version_1(void **state)
         const char *schema;
         int64_t key;
     } PINNED[] = {
-        {"tenant_acme",             -7668457649684525220},
-        {"\xC3\x9Cn\xC3\xAF\"code", 1023158710830902275 },
-        {"public",                  7025553856445938479 },
+        {"tenant_acme", -7668457649684525220},
+        {"\xC3\x9Cn\xC3\xAF\"code", 1023158710830902275},
+        {"public", 7025553856445938479},
     };
     for (size_t i = 0; i < sizeof PINNED / sizeof PINNED[0]; i++) {
         ERROR_CLEANUP Error error = {0};

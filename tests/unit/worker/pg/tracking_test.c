@@ -17,21 +17,27 @@ static void shapes_are_told_by_their_columns(void **state)
         const char *time_column;
         bool time_bigint;
     } CASES[] = {
-        {{ID, {"name", "character varying"}, {"applied_at", STAMP}},              3, TRACKING_NAME,        "applied_at", false},
-        {{ID, {"name", "text"}, {"created_at", STAMP}},                           3, TRACKING_NAME,        "created_at", false},
-        {{ID, {"name", "text"}, {"created_at", "bigint"}},                        3, TRACKING_NAME,        "created_at", true },
+        {{ID, {"name", "character varying"}, {"applied_at", STAMP}}, 3, TRACKING_NAME, "applied_at", false},
+        {{ID, {"name", "text"}, {"created_at", STAMP}}, 3, TRACKING_NAME, "created_at", false},
+        {{ID, {"name", "text"}, {"created_at", "bigint"}}, 3, TRACKING_NAME, "created_at", true},
         {{ID, {"created_at", "bigint"}, {"applied_at", STAMP}, {"name", "text"}},
-         4,                                                                          TRACKING_NAME,
-         "applied_at",                                                                                                   false},
-        {{ID, {"hash", "text"}, {"created_at", STAMP}},                           3, TRACKING_HASH,        "created_at", false},
-        {{ID, {"hash", "text"}, {"created_at", "integer"}},                       3, TRACKING_HASH,        "created_at", false},
-        {{ID, {"hash", "text"}, {"created_at", "bigint"}},                        3, TRACKING_DRIZZLE_KIT, "created_at", true },
+         4,
+         TRACKING_NAME,
+         "applied_at",
+         false},
+        {{ID, {"hash", "text"}, {"created_at", STAMP}}, 3, TRACKING_HASH, "created_at", false},
+        {{ID, {"hash", "text"}, {"created_at", "integer"}}, 3, TRACKING_HASH, "created_at", false},
+        {{ID, {"hash", "text"}, {"created_at", "bigint"}}, 3, TRACKING_DRIZZLE_KIT, "created_at", true},
         {{ID, {"hash", "text"}, {"created_at", "bigint"}, {"name", "text"}},
-         4,                                                                          TRACKING_NAME,
-         "created_at",                                                                                                   true },
+         4,
+         TRACKING_NAME,
+         "created_at",
+         true},
         {{{"extra", "text"}, {"hash", "text"}, {"created_at", "bigint"}, ID},
-         4,                                                                          TRACKING_DRIZZLE_KIT,
-         "created_at",                                                                                                   true },
+         4,
+         TRACKING_DRIZZLE_KIT,
+         "created_at",
+         true},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         Error error ERROR_CLEANUP = {0};
@@ -51,11 +57,11 @@ static void unknown_shapes_name_their_columns(void **state)
         size_t count;
         const char *message;
     } CASES[] = {
-        {{{"version", "text"}},                         1, "unknown tracking table format"       },
-        {{{"name", "text"}, {"applied_at", STAMP}},     2, "column \"id\" does not exist"        },
-        {{ID, {"name", "text"}},                        2, "column \"created_at\" does not exist"},
+        {{{"version", "text"}}, 1, "unknown tracking table format"},
+        {{{"name", "text"}, {"applied_at", STAMP}}, 2, "column \"id\" does not exist"},
+        {{ID, {"name", "text"}}, 2, "column \"created_at\" does not exist"},
         {{ID, {"hash", "text"}, {"applied_at", STAMP}}, 3, "column \"created_at\" does not exist"},
-        {{ID, {"Name", "text"}, {"applied_at", STAMP}}, 3, "unknown tracking table format"       },
+        {{ID, {"Name", "text"}, {"applied_at", STAMP}}, 3, "unknown tracking table format"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         Error error ERROR_CLEANUP = {0};
@@ -78,15 +84,8 @@ static void configured_format_needs_its_columns(void **state)
 {
     (void)state;
     Error error ERROR_CLEANUP = {0};
-    const TrackingColumn name[] = {
-        ID, {"name",       "text"},
-         {"applied_at", STAMP }
-    };
-    const TrackingColumn both[] = {
-        ID, {"name",       "text"  },
-         {"hash",       "text"  },
-         {"created_at", "bigint"}
-    };
+    const TrackingColumn name[] = {ID, {"name", "text"}, {"applied_at", STAMP}};
+    const TrackingColumn both[] = {ID, {"name", "text"}, {"hash", "text"}, {"created_at", "bigint"}};
     assert_int_equal(resolved(name, 3, "auto", &error), TRACKING_NAME);
     assert_int_equal(resolved(name, 3, NULL, &error), TRACKING_NAME);
     assert_int_equal(resolved(name, 3, "name", &error), TRACKING_NAME);
@@ -122,10 +121,7 @@ static void found_tables_keep_their_format_unless_configured(void **state)
     (void)state;
     Error error ERROR_CLEANUP = {0};
     TrackingTable found, table;
-    const TrackingColumn kit[] = {
-        ID, {"hash",       "text"  },
-         {"created_at", "bigint"}
-    };
+    const TrackingColumn kit[] = {ID, {"hash", "text"}, {"created_at", "bigint"}};
     assert_true(tracking_detect(kit, 3, &found, &error));
     assert_true(tracking_choose(&found, "auto", "name", &table, &error));
     assert_int_equal(table.format, TRACKING_DRIZZLE_KIT);

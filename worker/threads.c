@@ -1,4 +1,4 @@
-#include "worker/pool/threads.h"
+#include "worker/threads.h"
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>

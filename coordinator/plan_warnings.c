@@ -1,0 +1,47 @@
+#include "coordinator/plan_warnings.h"
+#include <stdio.h>
+#include <string.h>
+
+/* How many tenants show something, and the first migration it was seen with. */
+typedef struct Sighting {
+    size_t tenants;
+    const char *migration;
+} Sighting;
+
+static void see(Sighting *sighting, const char *migration)
+{
+    if (sighting->tenants++ == 0)
+        sighting->migration = migration;
+}
+
+/* What is pending is normally the end of the bundle; the first that is not has newer ones applied after it.
+ */
+static bool is_older_than_applied(const TextList *pending, const Bundle *bundle)
+{
+    return pending->count > 0 && pending->count < bundle->count &&
+           strcmp(bundle->items[bundle->count - pending->count].name, pending->items[0]) != 0;
+}
+
+static void warn(const RunRequest *request, const Sighting *sighting, const char *what)
+{
+    if (sighting->tenants == 0 || request->on_warning == NULL)
+        return;
+    char text[512];
+    snprintf(text, sizeof text, "%zu tenant%s: %s, such as %s", sighting->tenants,
+             sighting->tenants == 1 ? "" : "s", what, sighting->migration);
+    request->on_warning(request->host, text);
+}
+
+void plan_warn(const RunRequest *request, const RunReport *report, const Bundle *bundle)
+{
+    Sighting changed = {0}, older = {0};
+    for (size_t i = 0; i < report->count; i++) {
+        const TenantMigrationStatus *status = &report->entries[i].status;
+        if (status->changed.count > 0)
+            see(&changed, status->changed.items[0]);
+        if (is_older_than_applied(&status->pending_migrations, bundle))
+            see(&older, status->pending_migrations.items[0]);
+    }
+    warn(request, &changed, "files were changed after they were applied and are not applied again");
+    warn(request, &older, "pending files are older than ones already applied");
+}

@@ -1,0 +1,2 @@
+﻿-- +goose NO TRANSACTION
+/* a /* b */ */ VACUUM

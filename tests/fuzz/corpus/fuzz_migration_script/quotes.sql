@@ -1,0 +1,1 @@
+DO $pgc0$ $$ E'\'' "a""b" $pgc1$x$pgc1$ $

@@ -1,0 +1,1 @@
+BEGIN; SELEKT 1; COMMIT AND CHAIN; /* open

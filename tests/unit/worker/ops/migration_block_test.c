@@ -1,0 +1,133 @@
+#include "tests/support/test.h"
+#include "worker/ops/migration_block.h"
+#include "worker/ops/sql_token.h"
+
+static void the_tag_never_occurs_in_the_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *quoted;
+    } CASES[] = {
+        {"", "$pgc0$$pgc0$"},
+        {"a", "$pgc0$a$pgc0$"},
+        {"a$", "$pgc0$a$$pgc0$"},
+        {"a$pgc", "$pgc0$a$pgc$pgc0$"},
+        {"a$pgc0", "$pgc1$a$pgc0$pgc1$"},
+        {"$pgc0$a$pgc0$", "$pgc1$$pgc0$a$pgc0$$pgc1$"},
+        {"$pgc7$ $pgc3$ $pgcx", "$pgc8$$pgc7$ $pgc3$ $pgcx$pgc8$"},
+        {"$pgc12345678901$", "$pgc0$$pgc12345678901$$pgc0$"},
+        {"$pgc999999999", "$pgc1000000000$$pgc999999999$pgc1000000000$"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        BUFFER_CLEANUP Buffer out = {0};
+        buffer_append_text(&out, "x ");
+        size_t at = block_append_dollar_quoted(&out, CASES[i].text, strlen(CASES[i].text), "");
+        assert_string_equal(buffer_text(&out) + 2, CASES[i].quoted);
+        assert_memory_equal(out.data + at, CASES[i].text, strlen(CASES[i].text));
+        SqlToken token = sql_token_at(out.data, out.length, 2);
+        assert_int_equal(token.kind, SQL_STRING);
+        assert_int_equal(token.length, out.length - 2);
+    }
+}
+
+static void every_outcome_has_its_word(void **state)
+{
+    (void)state;
+    static const char *const WORDS[] = {"done", "absent", "present", "stale", "busy", "no_schema"};
+    BlockOutcome outcome;
+    for (int i = 0; i < BLOCK_OUTCOME_COUNT; i++) {
+        assert_true(block_outcome_from_word(WORDS[i], &outcome));
+        assert_int_equal(outcome, i);
+    }
+    assert_false(block_outcome_from_word("", &outcome));
+}
+
+static MigrationBlock build(BlockMode mode, bool create, const Migration *migration, MigrationScript *script)
+{
+    Error error = {0};
+    MigrationBlock block = {0};
+    assert_true(migration_script_read(migration, script, &error));
+    BlockRequest request = {.mode = mode,
+                            .schema = "we\"ird'$pgc0$",
+                            .table = "t",
+                            .tracking = {.format = TRACKING_NAME, .time_column = "applied_at"},
+                            .create = create,
+                            .migration = migration,
+                            .ordinal = 1,
+                            .script = script,
+                            .lock_timeout_ms = 4000,
+                            .server_version = 150000};
+    assert_true(migration_block_build(&request, &block, &error));
+    return block;
+}
+
+/* Where a text stands in another; it must. */
+static const char *after(const char *text, const char *part)
+{
+    const char *found = strstr(text, part);
+    if (found == NULL)
+        fail_msg("\"%s\" is missing", part);
+    return found;
+}
+
+static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void **state)
+{
+    (void)state;
+    const char *sql = "SET lock_timeout = 1;\nSELECT 1 INTO b;\nCREATE TABLE a (x int);\n";
+    Migration migration = {
+        .name = (char *)"0001_x", .hash = (char *)"abc", .sql = {(char *)sql, strlen(sql)}};
+    MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0};
+    MigrationBlock block MIGRATION_BLOCK_CLEANUP = build(BLOCK_APPLY, false, &migration, &script);
+    static const char *const ORDER[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;",
+                                        "set_config('search_path', ",
+                                        "\nSET lock_timeout = 1\n;",
+                                        "\nDO $pgc",
+                                        "pg_try_advisory_xact_lock(",
+                                        "current_schema()",
+                                        "WHERE name = '0001_x'",
+                                        "EXECUTE $pgc0$SELECT 1 INTO b\n;SELECT$pgc0$;",
+                                        "EXECUTE $pgc0$CREATE TABLE a (x int)$pgc0$;",
+                                        "SET CONSTRAINTS ALL IMMEDIATE;",
+                                        "SET LOCAL SESSION AUTHORIZATION DEFAULT;",
+                                        "set_config('role', ",
+                                        "set_config('search_path', ",
+                                        "INSERT INTO \"we\"\"ird'$pgc0$\".\"t\"",
+                                        "'done'",
+                                        "\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n",
+                                        "SET SESSION AUTHORIZATION DEFAULT; RESET ALL;"};
+    const char *at = block.sql;
+    for (size_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++)
+        at = after(at, ORDER[i]) + 1;
+    assert_int_equal(block_do_index(&block), 3);
+    assert_int_equal(block_outcome_index(&block), 4);
+    assert_int_equal(block_commit_index(&block), 5);
+    assert_int_equal(block.unit_count, 2);
+    for (size_t i = 0; i < script.pieces.count; i++)
+        assert_memory_equal(block.sql + block.piece_offsets[i], script.text + script.pieces.items[i].start,
+                            script.pieces.items[i].length);
+}
+
+static void a_probe_writes_nothing_and_a_record_runs_nothing(void **state)
+{
+    (void)state;
+    Migration migration = {.name = (char *)"0001_x", .hash = (char *)"abc", .sql = {(char *)"SELECT 1", 8}};
+    MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0}, again MIGRATION_SCRIPT_CLEANUP = {0};
+    MigrationBlock probe MIGRATION_BLOCK_CLEANUP = build(BLOCK_PROBE, true, &migration, &script);
+    assert_null(strstr(probe.sql, "CREATE TABLE"));
+    assert_null(strstr(probe.sql, "INSERT"));
+    assert_null(strstr(probe.sql, "EXECUTE"));
+    MigrationBlock record MIGRATION_BLOCK_CLEANUP = build(BLOCK_RECORD, true, &migration, &again);
+    assert_null(strstr(record.sql, "EXECUTE"));
+    after(after(record.sql, "CREATE TABLE"), "INSERT");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tag_never_occurs_in_the_text),
+        cmocka_unit_test(every_outcome_has_its_word),
+        cmocka_unit_test(a_block_locks_looks_applies_records_and_cleans_up_in_this_order),
+        cmocka_unit_test(a_probe_writes_nothing_and_a_record_runs_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
