@@ -194,11 +194,11 @@ static bool check_relations(const Config *config, Error *error)
         SettingId smaller, larger;
         bool may_be_equal;
     } RELATIONS[] = {
-        {SETTING_WIRE_HEARTBEAT_MS,      SETTING_WIRE_SUSPECT_MS,       false},
-        {SETTING_WIRE_SUSPECT_MS,        SETTING_WIRE_DEAD_MS,          false},
-        {SETTING_WIRE_RESEND_MS,         SETTING_WIRE_RESEND_MAX_MS,    true },
-        {SETTING_WIRE_RECONNECT_MS,      SETTING_WIRE_RECONNECT_MAX_MS, true },
-        {SETTING_RETRY_INITIAL_DELAY_MS, SETTING_RETRY_MAX_DELAY_MS,    true },
+        {SETTING_WIRE_HEARTBEAT_MS, SETTING_WIRE_SUSPECT_MS, false},
+        {SETTING_WIRE_SUSPECT_MS, SETTING_WIRE_DEAD_MS, false},
+        {SETTING_WIRE_RESEND_MS, SETTING_WIRE_RESEND_MAX_MS, true},
+        {SETTING_WIRE_RECONNECT_MS, SETTING_WIRE_RECONNECT_MAX_MS, true},
+        {SETTING_RETRY_INITIAL_DELAY_MS, SETTING_RETRY_MAX_DELAY_MS, true},
     };
     for (size_t i = 0; i < sizeof(RELATIONS) / sizeof(RELATIONS[0]); i++) {
         int64_t smaller = config_int(config, RELATIONS[i].smaller);

@@ -160,9 +160,9 @@ static void explain_spot(const Complaint *complaint, cyaml_err_t status, const S
     static const struct {
         const char *prefix, *wanted;
     } KINDS[] = {
-        {"Load: Expecting STRING",   "a single value"              },
-        {"Load: Expecting SEQUENCE", "a list"                      },
-        {"Load: Expecting MAPPING",  "a mapping of keys and values"},
+        {"Load: Expecting STRING", "a single value"},
+        {"Load: Expecting SEQUENCE", "a list"},
+        {"Load: Expecting MAPPING", "a mapping of keys and values"},
     };
     const char *key = after(complaint->sentence, UNEXPECTED_KEY);
     if (key != NULL) {

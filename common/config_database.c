@@ -52,14 +52,14 @@ typedef struct Member {
 } Member;
 
 static const Member MEMBERS[] = {
-    {"service",         offsetof(DatabaseEntry, service),         true },
-    {"host",            offsetof(DatabaseEntry, host),            true },
-    {"port",            offsetof(DatabaseEntry, port),            true },
-    {"dbname",          offsetof(DatabaseEntry, dbname),          true },
-    {"user",            offsetof(DatabaseEntry, user),            true },
-    {"password",        offsetof(DatabaseEntry, password),        true },
-    {"name",            offsetof(DatabaseEntry, name),            false},
-    {"url",             offsetof(DatabaseEntry, url),             false},
+    {"service", offsetof(DatabaseEntry, service), true},
+    {"host", offsetof(DatabaseEntry, host), true},
+    {"port", offsetof(DatabaseEntry, port), true},
+    {"dbname", offsetof(DatabaseEntry, dbname), true},
+    {"user", offsetof(DatabaseEntry, user), true},
+    {"password", offsetof(DatabaseEntry, password), true},
+    {"name", offsetof(DatabaseEntry, name), false},
+    {"url", offsetof(DatabaseEntry, url), false},
     {"max_connections", offsetof(DatabaseEntry, max_connections), false},
 };
 enum { MEMBER_COUNT = sizeof(MEMBERS) / sizeof(MEMBERS[0]) };

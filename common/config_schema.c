@@ -80,11 +80,11 @@ static size_t add_section(FileSchema *schema, size_t first, cyaml_schema_field_t
         .data_offset = (uint32_t)(offsetof(SchemaData, sections) + index * sizeof(SectionSlot *)),
         .value =
             {
-                    .type = CYAML_MAPPING,
-                    .flags = MAY_BE_ABSENT,
-                    .data_size = (uint32_t)(section->count * sizeof(SectionSlot)),
-                    .mapping = {.fields = section->fields},
-                    },
+                .type = CYAML_MAPPING,
+                .flags = MAY_BE_ABSENT,
+                .data_size = (uint32_t)(section->count * sizeof(SectionSlot)),
+                .mapping = {.fields = section->fields},
+            },
     };
     return id;
 }

@@ -97,10 +97,8 @@ static const struct {
     json_t *(*value)(const RecordField *field, const void *member);
     bool (*rests)(const void *member); /* an optional field at rest is absent */
 } KINDS[] = {
-    [FIELD_BOOL] = {bool_value,    bool_rests  },
-      [FIELD_INT] = {int_value,     int_rests   },
-    [FIELD_TEXT] = {text_value,    text_rests  },
-      [FIELD_TEXTS] = {texts_value,   texts_rest  },
+    [FIELD_BOOL] = {bool_value, bool_rests},         [FIELD_INT] = {int_value, int_rests},
+    [FIELD_TEXT] = {text_value, text_rests},         [FIELD_TEXTS] = {texts_value, texts_rest},
     [FIELD_RECORDS] = {records_value, records_rest},
 };
 

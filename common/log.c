@@ -16,10 +16,10 @@ static const struct {
     const char *label;  /* in text */
     const char *colour; /* on a terminal; NULL = none */
 } LEVELS[] = {
-    [LOG_ERROR] = {"error",   "ERROR", "\033[31m"},
+    [LOG_ERROR] = {"error", "ERROR", "\033[31m"},
     [LOG_WARNING] = {"warning", "WARN ", "\033[33m"},
-    [LOG_INFO] = {"info",    "INFO ", NULL      },
-    [LOG_DEBUG] = {"debug",   "DEBUG", "\033[2m" },
+    [LOG_INFO] = {"info", "INFO ", NULL},
+    [LOG_DEBUG] = {"debug", "DEBUG", "\033[2m"},
 };
 
 static atomic_int threshold = LOG_INFO;

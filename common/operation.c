@@ -2,12 +2,12 @@
 #include <string.h>
 
 static const Operation OPERATIONS[OPERATION_COUNT] = {
-    [OPERATION_NULL] = {"null",         OPERATION_TENANT,   false, false, 50,  &TENANT_MIGRATION_RESULT},
-    [OPERATION_DISCOVER] = {"discover",     OPERATION_DATABASE, false, false, 1,   &DISCOVER_RESULT        },
-    [OPERATION_PARSE] = {"parse",        OPERATION_DATABASE, false, true,  1,   &PARSE_RESULT           },
-    [OPERATION_STATUS] = {"status",       OPERATION_SET,      false, true,  100, &TENANT_MIGRATION_STATUS},
-    [OPERATION_MIGRATE] = {"migrate",      OPERATION_TENANT,   true,  true,  50,  &TENANT_MIGRATION_RESULT},
-    [OPERATION_MARK_APPLIED] = {"mark-applied", OPERATION_TENANT,   true,  true,  50,  &TENANT_MIGRATION_RESULT},
+    [OPERATION_NULL] = {"null", OPERATION_TENANT, false, false, 50, &TENANT_MIGRATION_RESULT},
+    [OPERATION_DISCOVER] = {"discover", OPERATION_DATABASE, false, false, 1, &DISCOVER_RESULT},
+    [OPERATION_PARSE] = {"parse", OPERATION_DATABASE, false, true, 1, &PARSE_RESULT},
+    [OPERATION_STATUS] = {"status", OPERATION_SET, false, true, 100, &TENANT_MIGRATION_STATUS},
+    [OPERATION_MIGRATE] = {"migrate", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
+    [OPERATION_MARK_APPLIED] = {"mark-applied", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
 };
 
 const Operation *operation_get(OperationId id)

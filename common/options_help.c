@@ -5,15 +5,15 @@
 enum { NAMES_WIDTH = 32, PAGE_WIDTH = 100 };
 
 static const ExitCode EXIT_CODES[] = {
-    {EXIT_DONE,        "done"                                                            },
-    {EXIT_FAILED,      "some tenants failed"                                             },
-    {EXIT_USAGE,       "the command line or the configuration is wrong; nothing was done"},
-    {EXIT_PENDING,     "work is pending (with --exit-code)"                              },
-    {EXIT_ABORTED,     "stopped by policy: abort, failure limit or deadline"             },
-    {EXIT_DRIFT,       "drift found"                                                     },
-    {EXIT_UNAVAILABLE, "only busy tenants remain, or there were no workers"              },
-    {EXIT_MIGRATIONS,  "the migration files were refused"                                },
-    {EXIT_INTERRUPTED, "interrupted; the same command goes on where this one stopped"    },
+    {EXIT_DONE, "done"},
+    {EXIT_FAILED, "some tenants failed"},
+    {EXIT_USAGE, "the command line or the configuration is wrong; nothing was done"},
+    {EXIT_PENDING, "work is pending (with --exit-code)"},
+    {EXIT_ABORTED, "stopped by policy: abort, failure limit or deadline"},
+    {EXIT_DRIFT, "drift found"},
+    {EXIT_UNAVAILABLE, "only busy tenants remain, or there were no workers"},
+    {EXIT_MIGRATIONS, "the migration files were refused"},
+    {EXIT_INTERRUPTED, "interrupted; the same command goes on where this one stopped"},
 };
 
 static const char *exit_doc(int code)

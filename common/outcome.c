@@ -6,15 +6,15 @@ static const struct {
     const char *name;
     TenantState state;
 } OUTCOMES[OUTCOME_COUNT] = {
-    [OUTCOME_NOT_STARTED] = {"not_started", TENANT_SKIPPED  },
-    [OUTCOME_APPLIED] = {"applied",     TENANT_SUCCEEDED},
-    [OUTCOME_ALREADY] = {"already",     TENANT_SUCCEEDED},
-    [OUTCOME_ERROR] = {"error",       TENANT_FAILED   },
-    [OUTCOME_UNKNOWN] = {"unknown",     TENANT_FAILED   },
-    [OUTCOME_BUSY] = {"busy",        TENANT_FAILED   },
-    [OUTCOME_QUARANTINED] = {"quarantined", TENANT_FAILED   },
-    [OUTCOME_CANCELLED] = {"cancelled",   TENANT_FAILED   },
-    [OUTCOME_NO_SCHEMA] = {"no_schema",   TENANT_FAILED   },
+    [OUTCOME_NOT_STARTED] = {"not_started", TENANT_SKIPPED},
+    [OUTCOME_APPLIED] = {"applied", TENANT_SUCCEEDED},
+    [OUTCOME_ALREADY] = {"already", TENANT_SUCCEEDED},
+    [OUTCOME_ERROR] = {"error", TENANT_FAILED},
+    [OUTCOME_UNKNOWN] = {"unknown", TENANT_FAILED},
+    [OUTCOME_BUSY] = {"busy", TENANT_FAILED},
+    [OUTCOME_QUARANTINED] = {"quarantined", TENANT_FAILED},
+    [OUTCOME_CANCELLED] = {"cancelled", TENANT_FAILED},
+    [OUTCOME_NO_SCHEMA] = {"no_schema", TENANT_FAILED},
 };
 
 /* A value out of range is a bug or a peer's mistake: it reads as "unknown", which never counts as success. */

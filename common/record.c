@@ -112,12 +112,9 @@ static const struct {
     void (*clear)(const RecordField *field, void *member);
     bool (*copy)(const RecordField *field, void *target, const void *source); /* target is zeroed */
 } KINDS[] = {
-    [FIELD_BOOL] = {clear_plain,   copy_plain  },
-      [FIELD_INT] = {clear_plain,   copy_plain  },
-    [FIELD_TEXT] = {clear_text,    copy_text   },
-      [FIELD_BYTES] = {clear_bytes,   copy_bytes  },
-    [FIELD_TEXTS] = {clear_texts,   copy_texts  },
-      [FIELD_RECORDS] = {clear_records, copy_records},
+    [FIELD_BOOL] = {clear_plain, copy_plain},  [FIELD_INT] = {clear_plain, copy_plain},
+    [FIELD_TEXT] = {clear_text, copy_text},    [FIELD_BYTES] = {clear_bytes, copy_bytes},
+    [FIELD_TEXTS] = {clear_texts, copy_texts}, [FIELD_RECORDS] = {clear_records, copy_records},
 };
 
 void record_clear(const RecordType *type, void *record)

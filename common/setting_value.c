@@ -107,14 +107,8 @@ static bool parse_bool(const char *text, bool *ret_value, Error *error)
         const char *word;
         bool value;
     } WORDS[] = {
-        {"true",  true },
-        {"false", false},
-        {"yes",   true },
-        {"no",    false},
-        {"on",    true },
-        {"off",   false},
-        {"1",     true },
-        {"0",     false},
+        {"true", true}, {"false", false}, {"yes", true}, {"no", false},
+        {"on", true},   {"off", false},   {"1", true},   {"0", false},
     };
     char shown[PRINTABLE_SIZE];
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {

@@ -83,10 +83,7 @@ bool tenant_index_add(TenantIndex *index, const char *database, const char *name
     if (index->count == index->capacity)
         return error_set(error, ERROR_MEMORY, "the index of tenants is full at %zu", index->capacity);
     TenantEntry *entry = &index->entries[index->count];
-    *entry = (TenantEntry){
-        .key = {database, name},
-          .position = position
-    };
+    *entry = (TenantEntry){.key = {database, name}, .position = position};
     HASH_ADD(hh, index->table, key, sizeof(entry->key), entry);
     if (entry->hh.tbl == NULL)
         return error_memory(error);

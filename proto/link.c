@@ -60,31 +60,29 @@ static bool configure(void *socket, const LinkOptions *options, const Endpoint *
         options->heartbeat_ms < HEARTBEAT_MAX_MS ? options->heartbeat_ms : (int64_t)HEARTBEAT_MAX_MS;
     int64_t frame_max = MESSAGE_FRAME_MAX;
     const SocketOption common[] = {
-        {ZMQ_SNDHWM,              HIGH_WATER_MARK        },
-        {ZMQ_RCVHWM,              HIGH_WATER_MARK        },
-        {ZMQ_LINGER,              0                      },
-        {ZMQ_HANDSHAKE_IVL,       HANDSHAKE_MS           },
-        {ZMQ_TCP_MAXRT,           TCP_RETRANSMIT_MS      },
-        {ZMQ_TCP_KEEPALIVE,       1                      },
-        {ZMQ_TCP_KEEPALIVE_IDLE,  30                     },
-        {ZMQ_TCP_KEEPALIVE_INTVL, 10                     },
-        {ZMQ_TCP_KEEPALIVE_CNT,   3                      },
-        {ZMQ_HEARTBEAT_IVL,       (int)heartbeat_ms      },
-        {ZMQ_HEARTBEAT_TIMEOUT,   (int)(3 * heartbeat_ms)},
-        {ZMQ_HEARTBEAT_TTL,       (int)(4 * heartbeat_ms)},
-        {ZMQ_IPV6,                endpoint->ipv6         },
+        {ZMQ_SNDHWM, HIGH_WATER_MARK},
+        {ZMQ_RCVHWM, HIGH_WATER_MARK},
+        {ZMQ_LINGER, 0},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_TCP_MAXRT, TCP_RETRANSMIT_MS},
+        {ZMQ_TCP_KEEPALIVE, 1},
+        {ZMQ_TCP_KEEPALIVE_IDLE, 30},
+        {ZMQ_TCP_KEEPALIVE_INTVL, 10},
+        {ZMQ_TCP_KEEPALIVE_CNT, 3},
+        {ZMQ_HEARTBEAT_IVL, (int)heartbeat_ms},
+        {ZMQ_HEARTBEAT_TIMEOUT, (int)(3 * heartbeat_ms)},
+        {ZMQ_HEARTBEAT_TTL, (int)(4 * heartbeat_ms)},
+        {ZMQ_IPV6, endpoint->ipv6},
     };
     /* Without MANDATORY a ROUTER silently drops what it cannot deliver. */
-    const SocketOption binding[] = {
-        {ZMQ_ROUTER_MANDATORY, 1}
-    };
+    const SocketOption binding[] = {{ZMQ_ROUTER_MANDATORY, 1}};
     /* Without IMMEDIATE a DEALER queues for a peer that may never come, and the next one gets it. */
     const SocketOption connecting[] = {
-        {ZMQ_IMMEDIATE,         1                                                                    },
-        {ZMQ_CONNECT_TIMEOUT,   CONNECT_MS                                                           },
-        {ZMQ_RECONNECT_IVL,     options->reconnect_ms > 0 ? (int)options->reconnect_ms : RECONNECT_MS},
+        {ZMQ_IMMEDIATE, 1},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
+        {ZMQ_RECONNECT_IVL, options->reconnect_ms > 0 ? (int)options->reconnect_ms : RECONNECT_MS},
         {ZMQ_RECONNECT_IVL_MAX,
-         options->reconnect_max_ms > 0 ? (int)options->reconnect_max_ms : RECONNECT_MAX_MS           },
+         options->reconnect_max_ms > 0 ? (int)options->reconnect_max_ms : RECONNECT_MAX_MS},
     };
     return set_options(socket, common, sizeof common / sizeof common[0]) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&

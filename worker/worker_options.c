@@ -25,12 +25,10 @@ static const Option WORK_OPTIONS[] = {
 
 CliArguments *worker_options_parse(int argc, char *const argv[], Error *error)
 {
-    static const ExitCode EXITS[] = {
-        {EXIT_DONE,   "stopped as asked"   },
-        {EXIT_FAILED, "stopped by an error"},
-        {EXIT_USAGE,  NULL                 },
-        {-1,          NULL                 }
-    };
+    static const ExitCode EXITS[] = {{EXIT_DONE, "stopped as asked"},
+                                     {EXIT_FAILED, "stopped by an error"},
+                                     {EXIT_USAGE, NULL},
+                                     {-1, NULL}};
     static const HelpPage PAGE = {
         .program = "pgconvoy-worker",
         .summary = "Does the database work that coordinators hand out, until it is told to stop.",

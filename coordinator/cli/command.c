@@ -10,11 +10,7 @@ static const Option JSON_ROW[] = {
 };
 static const OptionGroup LEADING_JSON = {"Output", JSON_ROW, 1};
 
-static const ExitCode OVERVIEW_EXITS[] = {
-    {EXIT_DONE,  NULL},
-    {EXIT_USAGE, NULL},
-    {-1,         NULL}
-};
+static const ExitCode OVERVIEW_EXITS[] = {{EXIT_DONE, NULL}, {EXIT_USAGE, NULL}, {-1, NULL}};
 
 static const HelpPage PROGRAM_PAGE = {
     .program = "pgconvoy",

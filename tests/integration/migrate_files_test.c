@@ -273,8 +273,9 @@ static void check_case(const FileCase *file, Reservoir *reservoir)
         free(holds);
     }
     bool applied = file->outcome == OUTCOME_APPLIED;
-    assert_int_equal(sql_number(bench->admin, "SELECT count(*) FROM t.__drizzle_migrations"),
-                     applied ? 1 : 0);
+    bool table = sql_number(bench->admin, "SELECT count(to_regclass('t.__drizzle_migrations'))") == 1;
+    long long rows = table ? sql_number(bench->admin, "SELECT count(*) FROM t.__drizzle_migrations") : 0;
+    assert_int_equal(rows, applied ? 1 : 0);
     char *after = session_of(reservoir), *pid_after = backend_of(reservoir);
     assert_string_equal(after, before);
     assert_string_equal(pid_after, pid); /* else there is nothing to see */

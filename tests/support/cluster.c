@@ -108,8 +108,8 @@ static int free_port(void)
     die("no free loopback port");
 }
 
-/* Waits until a server answers on the port, or has died. */
-static void wait_ready(int port, pid_t pid, const char *log)
+/* Waits until a server answers on the port; false when it has ended. */
+static bool becomes_ready(int port, pid_t pid, const char *log)
 {
     char info[128];
     snprintf(info, sizeof info, "host=127.0.0.1 port=%d user=postgres dbname=postgres connect_timeout=2",
@@ -119,22 +119,35 @@ static void wait_ready(int port, pid_t pid, const char *log)
         bool ready = PQstatus(connection) == CONNECTION_OK;
         PQfinish(connection);
         if (ready)
-            return;
+            return true;
         if (waitpid(pid, NULL, WNOHANG) == pid)
-            die("the server on port %d ended; see %s", port, log);
+            return false;
         pause_ms(20);
     }
     die("no answer on port %d; see %s", port, log);
 }
 
+static void wait_ready(int port, pid_t pid, const char *log)
+{
+    if (!becomes_ready(port, pid, log))
+        die("the server on port %d ended; see %s", port, log);
+}
+
+/* A server refuses to start while children of a killed one still hold its shared memory, so it is tried
+ * again. */
 static void start_server(Cluster *cluster)
 {
     char program[96], data[96], log[96];
     snprintf(program, sizeof program, "%s/postgres", server_folder());
     snprintf(data, sizeof data, "%s/data", cluster->directory);
     snprintf(log, sizeof log, "%s/log", cluster->directory);
-    cluster->server = spawn((char *[]){program, "-D", data, NULL}, log);
-    wait_ready(cluster->port, cluster->server, log);
+    for (int tries = 0; tries < 100; tries++) {
+        cluster->server = spawn((char *[]){program, "-D", data, NULL}, log);
+        if (becomes_ready(cluster->port, cluster->server, log))
+            return;
+        pause_ms(100);
+    }
+    die("the server on port %d does not start; see %s", cluster->port, log);
 }
 
 static void give_to_postgres(const char *path)
@@ -203,7 +216,7 @@ static void end_process(pid_t *pid, int signal_number)
 
 void cluster_kill(Cluster *cluster)
 {
-    /* The postmaster's children notice its death by themselves; a new server waits until they are gone. */
+    /* The postmaster's children notice its death by themselves, a little later. */
     end_process(&cluster->server, SIGKILL);
 }
 

@@ -39,4 +39,4 @@ void bench_result_clear(BenchResult *result);
 /* The names of a list joined by commas, malloc'ed. */
 char *join_names(const TextList *list);
 
-#define BENCH_RESULT_CLEANUP __attribute__((cleanup(bench_result_clear)))
+#define BENCH_RESULT_CLEANUP __attribute__((cleanup(bench_result_clear), unused))

@@ -336,11 +336,12 @@ static bool read_script(Turn *turn, Step *step)
 }
 
 /* The npm package makes the table before it runs anything, so a tenant whose first migration failed has an
- * empty one with it, and here as well. Whether that works is not this tenant's error. */
+ * empty one with it, and here as well; only a file that may not run at all leaves nothing. Whether that works
+ * is not this tenant's error. */
 static void leave_tracking_table(Turn *turn, const Step *step)
 {
-    if (!turn->plan.create || is_cancelled(turn) || turn->connection == NULL ||
-        outcome_of(&turn->error) != OUTCOME_ERROR)
+    bool ran = turn->error.code == ERROR_SERVER && strcmp(turn->error.sqlstate, "0A000") != 0;
+    if (!ran || !turn->plan.create || is_cancelled(turn) || turn->connection == NULL)
         return;
     Error error = turn->error;
     turn->error = (Error){0};

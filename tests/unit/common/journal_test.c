@@ -54,18 +54,18 @@ static void other_shapes_name_what_is_wrong(void **state)
     static const struct {
         const char *text, *problem;
     } CASES[] = {
-        {"[]",                                                                    "has no list \"entries\""            },
-        {"{}",                                                                    "has no list \"entries\""            },
-        {"{\"entries\":{}}",                                                      "has no list \"entries\""            },
-        {"{\"entries\":[7]}",                                                     "entries[0] has no text \"tag\""     },
-        {"{\"entries\":[{\"when\":1}]}",                                          "entries[0] has no text \"tag\""     },
-        {"{\"entries\":[{\"tag\":\"a\",\"when\":1},{\"tag\":\"b\"}]}",            "entries[1] has no \"when\""         },
-        {"{\"entries\":[{\"tag\":\"a\",\"when\":-1}]}",                           "entries[0] has no \"when\""         },
-        {"{\"entries\":[{\"tag\":\"a\",\"when\":1.5}]}",                          "entries[0] has no \"when\""         },
-        {"{\"entries\":[{\"tag\":\"a\",\"when\":\"1\"}]}",                        "entries[0] has no \"when\""         },
-        {"{\"entries\":[{\"tag\":\"\",\"when\":1}]}",                             "entries[0]: migration name is empty"},
-        {"{\"entries\":[{\"tag\":\"a\\n\",\"when\":1}]}",                         "holds a control character"          },
-        {"{\"entries\":[{\"tag\":\"a\",\"when\":1},{\"tag\":\"a\",\"when\":2}]}", "lists \"a\" twice"                  },
+        {"[]", "has no list \"entries\""},
+        {"{}", "has no list \"entries\""},
+        {"{\"entries\":{}}", "has no list \"entries\""},
+        {"{\"entries\":[7]}", "entries[0] has no text \"tag\""},
+        {"{\"entries\":[{\"when\":1}]}", "entries[0] has no text \"tag\""},
+        {"{\"entries\":[{\"tag\":\"a\",\"when\":1},{\"tag\":\"b\"}]}", "entries[1] has no \"when\""},
+        {"{\"entries\":[{\"tag\":\"a\",\"when\":-1}]}", "entries[0] has no \"when\""},
+        {"{\"entries\":[{\"tag\":\"a\",\"when\":1.5}]}", "entries[0] has no \"when\""},
+        {"{\"entries\":[{\"tag\":\"a\",\"when\":\"1\"}]}", "entries[0] has no \"when\""},
+        {"{\"entries\":[{\"tag\":\"\",\"when\":1}]}", "entries[0]: migration name is empty"},
+        {"{\"entries\":[{\"tag\":\"a\\n\",\"when\":1}]}", "holds a control character"},
+        {"{\"entries\":[{\"tag\":\"a\",\"when\":1},{\"tag\":\"a\",\"when\":2}]}", "lists \"a\" twice"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         ERROR_CLEANUP Error error = {0};

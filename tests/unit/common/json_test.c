@@ -23,8 +23,7 @@ typedef struct Sample {
     }
 
 static const RecordField NAMED_FIELDS[] = {
-    {"text", FIELD_TEXT, FIELD_NULLABLE, offsetof(Sample, text), NULL}
-};
+    {"text", FIELD_TEXT, FIELD_NULLABLE, offsetof(Sample, text), NULL}};
 static const RecordType NAMED = RECORD_TYPE("Named", Sample, NAMED_FIELDS);
 static const RecordField ALWAYS_FIELDS[] = ROWS(FIELD_ALWAYS, &NAMED);
 static const RecordType ALWAYS = RECORD_TYPE("Always", Sample, ALWAYS_FIELDS);
@@ -54,15 +53,13 @@ static void values_are_printed_and_bytes_and_wire_fields_are_not(void **state)
     (void)state;
     char *texts[] = {"b", "c"};
     Sample inner[2] = {{.text = "i"}, {0}};
-    const Sample sample = {
-        .flag = true,
-        .number = INT64_MIN,
-        .text = "a\n\"",
-        .texts = {texts, 2},
-        .samples = {inner, 2},
-        .bytes = {"x",   1},
-        .wire = "w"
-    };
+    const Sample sample = {.flag = true,
+                           .number = INT64_MIN,
+                           .text = "a\n\"",
+                           .texts = {texts, 2},
+                           .samples = {inner, 2},
+                           .bytes = {"x", 1},
+                           .wire = "w"};
     static const char EXPECTED[] = "{\"flag\":true,\"number\":-9223372036854775808,\"text\":\"a\\n\\\"\","
                                    "\"texts\":[\"b\",\"c\"],\"samples\":[{\"text\":\"i\"},{\"text\":null}]}";
     assert_json(&ALWAYS, &sample, EXPECTED);
@@ -81,9 +78,7 @@ static void texts_in_another_encoding_are_repaired(void **state)
 {
     (void)state;
     char *texts[] = {"\xff"};
-    const Sample sample = {
-        .text = "caf\xe9 \xc3\xa9", .texts = {texts, 1}
-    };
+    const Sample sample = {.text = "caf\xe9 \xc3\xa9", .texts = {texts, 1}};
     assert_json(&OPTIONAL, &sample, "{\"text\":\"caf\xEF\xBF\xBD \xC3\xA9\",\"texts\":[\"\xEF\xBF\xBD\"]}");
 }
 
@@ -99,10 +94,7 @@ static void every_failed_allocation_gives_null(void **state)
     (void)state;
     char *texts[] = {"b", "c"};
     Sample inner[1] = {{.text = "i"}};
-    const Sample sample = {
-        .text = "a", .texts = {texts, 2},
-             .samples = {inner, 1}
-    };
+    const Sample sample = {.text = "a", .texts = {texts, 2}, .samples = {inner, 1}};
     json_set_alloc_funcs(limited_malloc, free);
     json_t *json = NULL;
     long limit = 0;

@@ -156,9 +156,7 @@ static void lists_of_records_and_bytes_copy(void **state)
     run_until_success(copy_discovery, &found, 27);
     record_clear(&DISCOVER_RESULT, &found);
     char name[] = "n", hash[] = "h", sql[] = "select 1";
-    const Migration migration = {
-        name, hash, 0, {sql, 8}
-    };
+    const Migration migration = {name, hash, 0, {sql, 8}};
     run_until_success(copy_migration, &migration, 3);
 }
 

@@ -57,9 +57,7 @@ static void the_text_is_without_its_byte_order_mark(void **state)
     (void)state;
     char marked[] = "\xEF\xBB\xBFselect 1", short_text[] = "\xEF\xBB";
     size_t length;
-    Migration migration = {
-        .sql = {marked, strlen(marked)}
-    };
+    Migration migration = {.sql = {marked, strlen(marked)}};
     assert_string_equal(migration_text(&migration, &length), "select 1");
     assert_int_equal(length, 8);
     migration.sql = (ByteString){short_text, 2};
@@ -76,20 +74,16 @@ static void the_digest_covers_every_field_and_the_order(void **state)
     ERROR_CLEANUP Error error = {0};
     char a[] = "0001_a", b[] = "0002_b", hash[] = "00", other_hash[] = "01";
     char sql[] = "select 1", other_sql[] = "select 2";
-    const Migration first =
-                        {
-                            a, hash, 0, {sql, 8}
-    },
-                    second = {b, hash, 0, {sql, 8}};
+    const Migration first = {a, hash, 0, {sql, 8}}, second = {b, hash, 0, {sql, 8}};
     const Migration variants[][2] = {
-        {first,  second                      },
-        {second, first                       },
-        {first,  first                       },
-        {first,  {b, other_hash, 0, {sql, 8}}},
-        {first,  {b, hash, 1, {sql, 8}}      },
-        {first,  {b, hash, 0, {other_sql, 8}}},
-        {first,  {b, hash, 0, {sql, 7}}      },
-        {first,  {b, hash, 0, {NULL, 0}}     },
+        {first, second},
+        {second, first},
+        {first, first},
+        {first, {b, other_hash, 0, {sql, 8}}},
+        {first, {b, hash, 1, {sql, 8}}},
+        {first, {b, hash, 0, {other_sql, 8}}},
+        {first, {b, hash, 0, {sql, 7}}},
+        {first, {b, hash, 0, {NULL, 0}}},
     };
     enum { COUNT = sizeof(variants) / sizeof(variants[0]) };
     char digests[COUNT][65];

@@ -27,11 +27,7 @@ static const Option ROWS[] = {
 };
 /* clang-format on */
 
-static const ExitCode EXITS[] = {
-    {EXIT_DONE,   NULL           },
-    {EXIT_FAILED, "it went wrong"},
-    {-1,          NULL           }
-};
+static const ExitCode EXITS[] = {{EXIT_DONE, NULL}, {EXIT_FAILED, "it went wrong"}, {-1, NULL}};
 
 static const HelpPage PAGE = {
     .program = "prog run",
@@ -43,10 +39,7 @@ static const HelpPage PAGE = {
 
 static CliArguments *parse(const char *const *words, size_t max_positionals, Error *error)
 {
-    const OptionGroup groups[] = {
-        {"Own", ROWS, sizeof(ROWS) / sizeof(ROWS[0])},
-        GENERAL_OPTIONS
-    };
+    const OptionGroup groups[] = {{"Own", ROWS, sizeof(ROWS) / sizeof(ROWS[0])}, GENERAL_OPTIONS};
     int count = 0;
     while (words[count] != NULL)
         count++;

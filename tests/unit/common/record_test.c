@@ -37,11 +37,11 @@ static const RecordField LEAF_FIELDS[] = {
 static const RecordType LEAF = RECORD_TYPE("Leaf", Leaf, LEAF_FIELDS);
 
 static const RecordField TREE_FIELDS[] = {
-    {"flag",   FIELD_BOOL,    FIELD_ALWAYS, offsetof(Tree, flag),   NULL },
-    {"number", FIELD_INT,     FIELD_ALWAYS, offsetof(Tree, number), NULL },
-    {"text",   FIELD_TEXT,    FIELD_ALWAYS, offsetof(Tree, text),   NULL },
-    {"bytes",  FIELD_BYTES,   FIELD_WIRE,   offsetof(Tree, bytes),  NULL },
-    {"texts",  FIELD_TEXTS,   FIELD_ALWAYS, offsetof(Tree, texts),  NULL },
+    {"flag", FIELD_BOOL, FIELD_ALWAYS, offsetof(Tree, flag), NULL},
+    {"number", FIELD_INT, FIELD_ALWAYS, offsetof(Tree, number), NULL},
+    {"text", FIELD_TEXT, FIELD_ALWAYS, offsetof(Tree, text), NULL},
+    {"bytes", FIELD_BYTES, FIELD_WIRE, offsetof(Tree, bytes), NULL},
+    {"texts", FIELD_TEXTS, FIELD_ALWAYS, offsetof(Tree, texts), NULL},
     {"leaves", FIELD_RECORDS, FIELD_ALWAYS, offsetof(Tree, leaves), &LEAF},
 };
 static const RecordType TREE = RECORD_TYPE("Tree", Tree, TREE_FIELDS);

@@ -131,10 +131,8 @@ static void discover_and_parse_hold_lists_of_records(void **state)
 static void views_describe_the_same_members(void **state)
 {
     (void)state;
-    const RecordType *views[][2] = {
-        {&TENANT_MIGRATION_RESULT, &TENANT_MIGRATION_RESULT_CLI},
-        {&TENANT_MIGRATION_STATUS, &TENANT_MIGRATION_STATUS_CLI}
-    };
+    const RecordType *views[][2] = {{&TENANT_MIGRATION_RESULT, &TENANT_MIGRATION_RESULT_CLI},
+                                    {&TENANT_MIGRATION_STATUS, &TENANT_MIGRATION_STATUS_CLI}};
     for (size_t v = 0; v < 2; v++) {
         size_t sums[2] = {0};
         for (size_t side = 0; side < 2; side++)

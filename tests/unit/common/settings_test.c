@@ -176,18 +176,18 @@ static void the_nearest_name_is_near(void **state)
     static const struct {
         const char *name, *nearest;
     } CASES[] = {
-        {"concurency",     "concurrency" },
-        {"CONCURRENCY",    "concurrency" },
-        {"schedlue",       "schedule"    },
-        {"on-error",       "on_error"    },
-        {"ulr",            "url"         },
-        {"max_failure",    "max_failures"},
-        {"sched",          "schedule"    },
-        {"hooks",          NULL          },
-        {"zzz",            NULL          },
-        {"",               NULL          },
-        {"u",              NULL          },
-        {"something_else", NULL          },
+        {"concurency", "concurrency"},
+        {"CONCURRENCY", "concurrency"},
+        {"schedlue", "schedule"},
+        {"on-error", "on_error"},
+        {"ulr", "url"},
+        {"max_failure", "max_failures"},
+        {"sched", "schedule"},
+        {"hooks", NULL},
+        {"zzz", NULL},
+        {"", NULL},
+        {"u", NULL},
+        {"something_else", NULL},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         const char *nearest = nearest_name(CASES[i].name, KNOWN, sizeof(KNOWN) / sizeof(KNOWN[0]));

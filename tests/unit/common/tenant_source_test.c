@@ -49,13 +49,13 @@ static void bad_lines_are_named_and_leave_the_list_alone(void **state)
     static const struct {
         const char *text, *message;
     } CASES[] = {
-        {"a\n\tb",               "list:2: database name before the tab is empty"              },
-        {"a\n\nmain\t",          "list:3: tenant id is empty"                                 },
-        {"main\ta\tb",           "list:1: tenant id \"a\\x09b\" holds a control character"    },
-        {"ma\xffin\ta",          "list:1: database name \"ma\\xffin\" is not plain UTF-8 text"},
-        {"ma\x01in\ta",          "list:1: database name \"ma\\x01in\" is not plain UTF-8 text"},
-        {"# fine\na\ncaf\xe9\n", "list:3: tenant id \"caf\\xe9\" is not UTF-8"                },
-        {"a\rb\n",               "list:1: tenant id \"a\\x0db\" holds a control character"    },
+        {"a\n\tb", "list:2: database name before the tab is empty"},
+        {"a\n\nmain\t", "list:3: tenant id is empty"},
+        {"main\ta\tb", "list:1: tenant id \"a\\x09b\" holds a control character"},
+        {"ma\xffin\ta", "list:1: database name \"ma\\xffin\" is not plain UTF-8 text"},
+        {"ma\x01in\ta", "list:1: database name \"ma\\x01in\" is not plain UTF-8 text"},
+        {"# fine\na\ncaf\xe9\n", "list:3: tenant id \"caf\\xe9\" is not UTF-8"},
+        {"a\rb\n", "list:1: tenant id \"a\\x0db\" holds a control character"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         ERROR_CLEANUP Error error = {0};
@@ -285,15 +285,7 @@ static void empty_parts_are_refused(void **state)
     static const struct {
         const char *text;
         int part;
-    } TEXTS[] = {
-        {"",        1},
-        {"a,",      2},
-        {",a",      1},
-        {"a,,b",    2},
-        {"a, ,b",   2},
-        {"main/",   1},
-        {"a,main/", 2}
-    };
+    } TEXTS[] = {{"", 1}, {"a,", 2}, {",a", 1}, {"a,,b", 2}, {"a, ,b", 2}, {"main/", 1}, {"a,main/", 2}};
     char *names[] = {"main"};
     const TextList databases = {names, 1};
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {

@@ -246,9 +246,7 @@ static void a_foreign_worker_greets_works_and_acknowledges(void **state)
 
     char operation[] = "migrate";
     JobTenant tenant = {.index = 12, .attempt = 2, .recovering = true};
-    JobMessage job = {
-        .job = 1, .operation = operation, .tenants = {.items = &tenant, .count = 1}
-    };
+    JobMessage job = {.job = 1, .operation = operation, .tenants = {.items = &tenant, .count = 1}};
     uint64_t seq;
     assert_true(session_send(coordinator->session, MESSAGE_JOB, &job, &seq, &error));
     send_all(coordinator);

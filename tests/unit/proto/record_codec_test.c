@@ -20,19 +20,19 @@ typedef struct Tree {
 } Tree;
 
 static const RecordField LEAF_FIELDS[] = {
-    {"number", FIELD_INT,  FIELD_ALWAYS,   offsetof(Leaf, number), NULL},
-    {"text",   FIELD_TEXT, FIELD_OPTIONAL, offsetof(Leaf, text),   NULL},
+    {"number", FIELD_INT, FIELD_ALWAYS, offsetof(Leaf, number), NULL},
+    {"text", FIELD_TEXT, FIELD_OPTIONAL, offsetof(Leaf, text), NULL},
 };
 static const RecordType LEAF = RECORD_TYPE("leaf", Leaf, LEAF_FIELDS);
 static const RecordField TREE_FIELDS[] = {
-    {"flag",     FIELD_BOOL,    FIELD_ALWAYS,   offsetof(Tree, flag),     NULL },
-    {"number",   FIELD_INT,     FIELD_ALWAYS,   offsetof(Tree, number),   NULL },
-    {"text",     FIELD_TEXT,    FIELD_ALWAYS,   offsetof(Tree, text),     NULL },
-    {"maybe",    FIELD_TEXT,    FIELD_OPTIONAL, offsetof(Tree, maybe),    NULL },
-    {"nullable", FIELD_TEXT,    FIELD_NULLABLE, offsetof(Tree, nullable), NULL },
-    {"bytes",    FIELD_BYTES,   FIELD_WIRE,     offsetof(Tree, bytes),    NULL },
-    {"texts",    FIELD_TEXTS,   FIELD_ALWAYS,   offsetof(Tree, texts),    NULL },
-    {"leaves",   FIELD_RECORDS, FIELD_ALWAYS,   offsetof(Tree, leaves),   &LEAF},
+    {"flag", FIELD_BOOL, FIELD_ALWAYS, offsetof(Tree, flag), NULL},
+    {"number", FIELD_INT, FIELD_ALWAYS, offsetof(Tree, number), NULL},
+    {"text", FIELD_TEXT, FIELD_ALWAYS, offsetof(Tree, text), NULL},
+    {"maybe", FIELD_TEXT, FIELD_OPTIONAL, offsetof(Tree, maybe), NULL},
+    {"nullable", FIELD_TEXT, FIELD_NULLABLE, offsetof(Tree, nullable), NULL},
+    {"bytes", FIELD_BYTES, FIELD_WIRE, offsetof(Tree, bytes), NULL},
+    {"texts", FIELD_TEXTS, FIELD_ALWAYS, offsetof(Tree, texts), NULL},
+    {"leaves", FIELD_RECORDS, FIELD_ALWAYS, offsetof(Tree, leaves), &LEAF},
 };
 static const RecordType TREE = RECORD_TYPE("tree", Tree, TREE_FIELDS);
 
@@ -121,76 +121,76 @@ typedef struct Refusal {
 } Refusal;
 
 static const Refusal REFUSALS[] = {
-    {"nothing",                      BYTES(""),                                                                              ERROR_PROTOCOL},
-    {"not a map",                    BYTES("\x90"),                                                                          ERROR_PROTOCOL},
-    {"nil",                          BYTES("\xc0"),                                                                          ERROR_PROTOCOL},
-    {"trailing byte",                BYTES("\x80\xc0"),                                                                      ERROR_PROTOCOL},
-    {"truncated map",                BYTES("\x81"),                                                                          ERROR_PROTOCOL},
-    {"truncated key",                BYTES("\x81\xa6num"),                                                                   ERROR_PROTOCOL},
-    {"value missing",                BYTES("\x81\xa6number"),                                                                ERROR_PROTOCOL},
-    {"truncated integer",            BYTES("\x81\xa6number\xcd\x01"),                                                        ERROR_PROTOCOL},
-    {"map32 that lies",              BYTES("\xdf\xff\xff\xff\xff"),                                                          ERROR_PROTOCOL},
-    {"array32 that lies",            BYTES("\x81\xa6leaves\xdd\x0f\xff\xff\xff"),                                            ERROR_PROTOCOL},
+    {"nothing", BYTES(""), ERROR_PROTOCOL},
+    {"not a map", BYTES("\x90"), ERROR_PROTOCOL},
+    {"nil", BYTES("\xc0"), ERROR_PROTOCOL},
+    {"trailing byte", BYTES("\x80\xc0"), ERROR_PROTOCOL},
+    {"truncated map", BYTES("\x81"), ERROR_PROTOCOL},
+    {"truncated key", BYTES("\x81\xa6num"), ERROR_PROTOCOL},
+    {"value missing", BYTES("\x81\xa6number"), ERROR_PROTOCOL},
+    {"truncated integer", BYTES("\x81\xa6number\xcd\x01"), ERROR_PROTOCOL},
+    {"map32 that lies", BYTES("\xdf\xff\xff\xff\xff"), ERROR_PROTOCOL},
+    {"array32 that lies", BYTES("\x81\xa6leaves\xdd\x0f\xff\xff\xff"), ERROR_PROTOCOL},
     {"str32 that lies",
      BYTES("\x81\xa4text\xdb\xff\xff\xff\xff"
            "abc"),
-     ERROR_PROTOCOL                                                                                                                        },
+     ERROR_PROTOCOL},
     {"bin16 that lies",
      BYTES("\x81\xa5"
            "bytes\xc5\xff\xff"
            "abc"),
-     ERROR_PROTOCOL                                                                                                                        },
+     ERROR_PROTOCOL},
     {"map with room for half",
      BYTES("\x82\xa1"
            "a\xc0"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"reserved byte",                BYTES("\x81\xa6number\xc1"),                                                            ERROR_PROTOCOL},
-    {"fixext",                       BYTES("\x81\xa1z\xd4\x01\x00"),                                                         ERROR_PROTOCOL},
-    {"ext8",                         BYTES("\x81\xa1z\xc7\x00\x01"),                                                         ERROR_PROTOCOL},
-    {"duplicate key",                BYTES("\x82\xa6number\x01\xa6number\x02"),                                              ERROR_PROTOCOL},
-    {"duplicate unknown key",        BYTES("\x82\xa1z\x01\xa1z\x02"),                                                        ERROR_PROTOCOL},
-    {"key is nil",                   BYTES("\x81\xc0\xc0"),                                                                  ERROR_PROTOCOL},
-    {"key is bytes",                 BYTES("\x81\xc4\x06number\x01"),                                                        ERROR_PROTOCOL},
-    {"integer is a float",           BYTES("\x81\xa6number\xca\x3f\x80\x00\x00"),                                            ERROR_PROTOCOL},
+     ERROR_PROTOCOL},
+    {"reserved byte", BYTES("\x81\xa6number\xc1"), ERROR_PROTOCOL},
+    {"fixext", BYTES("\x81\xa1z\xd4\x01\x00"), ERROR_PROTOCOL},
+    {"ext8", BYTES("\x81\xa1z\xc7\x00\x01"), ERROR_PROTOCOL},
+    {"duplicate key", BYTES("\x82\xa6number\x01\xa6number\x02"), ERROR_PROTOCOL},
+    {"duplicate unknown key", BYTES("\x82\xa1z\x01\xa1z\x02"), ERROR_PROTOCOL},
+    {"key is nil", BYTES("\x81\xc0\xc0"), ERROR_PROTOCOL},
+    {"key is bytes", BYTES("\x81\xc4\x06number\x01"), ERROR_PROTOCOL},
+    {"integer is a float", BYTES("\x81\xa6number\xca\x3f\x80\x00\x00"), ERROR_PROTOCOL},
     {"integer is text",
      BYTES("\x81\xa6number\xa1"
            "1"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"integer is a boolean",         BYTES("\x81\xa6number\xc3"),                                                            ERROR_PROTOCOL},
-    {"integer is nil",               BYTES("\x81\xa6number\xc0"),                                                            ERROR_PROTOCOL},
-    {"integer above int64",          BYTES("\x81\xa6number\xcf\x80\x00\x00\x00\x00\x00\x00\x00"),                            ERROR_PROTOCOL},
-    {"unknown integer above int64",  BYTES("\x81\xa1z\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),                                 ERROR_PROTOCOL},
+     ERROR_PROTOCOL},
+    {"integer is a boolean", BYTES("\x81\xa6number\xc3"), ERROR_PROTOCOL},
+    {"integer is nil", BYTES("\x81\xa6number\xc0"), ERROR_PROTOCOL},
+    {"integer above int64", BYTES("\x81\xa6number\xcf\x80\x00\x00\x00\x00\x00\x00\x00"), ERROR_PROTOCOL},
+    {"unknown integer above int64", BYTES("\x81\xa1z\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), ERROR_PROTOCOL},
     {"boolean is an integer",
      BYTES("\x81\xa4"
            "flag\x01"),
-     ERROR_PROTOCOL                                                                                                                        },
+     ERROR_PROTOCOL},
     {"boolean is nil",
      BYTES("\x81\xa4"
            "flag\xc0"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"text is bytes",                BYTES("\x81\xa4text\xc4\x01x"),                                                         ERROR_PROTOCOL},
-    {"text is nil",                  BYTES("\x81\xa4text\xc0"),                                                              ERROR_PROTOCOL},
+     ERROR_PROTOCOL},
+    {"text is bytes", BYTES("\x81\xa4text\xc4\x01x"), ERROR_PROTOCOL},
+    {"text is nil", BYTES("\x81\xa4text\xc0"), ERROR_PROTOCOL},
     {"text holds NUL",
      BYTES("\x81\xa4text\xa3"
            "a\0b"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"text is Latin-1",              BYTES("\x81\xa4text\xa1\xe9"),                                                          ERROR_PROTOCOL},
-    {"text is an overlong slash",    BYTES("\x81\xa4text\xa2\xc0\xaf"),                                                      ERROR_PROTOCOL},
-    {"text is a surrogate",          BYTES("\x81\xa4text\xa3\xed\xa0\x80"),                                                  ERROR_PROTOCOL},
-    {"text is above U+10FFFF",       BYTES("\x81\xa4text\xa4\xf4\x90\x80\x80"),                                              ERROR_PROTOCOL},
-    {"unknown text is Latin-1",      BYTES("\x81\xa1z\xa1\xe9"),                                                             ERROR_PROTOCOL},
+     ERROR_PROTOCOL},
+    {"text is Latin-1", BYTES("\x81\xa4text\xa1\xe9"), ERROR_PROTOCOL},
+    {"text is an overlong slash", BYTES("\x81\xa4text\xa2\xc0\xaf"), ERROR_PROTOCOL},
+    {"text is a surrogate", BYTES("\x81\xa4text\xa3\xed\xa0\x80"), ERROR_PROTOCOL},
+    {"text is above U+10FFFF", BYTES("\x81\xa4text\xa4\xf4\x90\x80\x80"), ERROR_PROTOCOL},
+    {"unknown text is Latin-1", BYTES("\x81\xa1z\xa1\xe9"), ERROR_PROTOCOL},
     {"bytes are text",
      BYTES("\x81\xa5"
            "bytes\xa1x"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"list of texts is a text",      BYTES("\x81\xa5texts\xa1x"),                                                            ERROR_PROTOCOL},
-    {"list of texts holds nil",      BYTES("\x81\xa5texts\x92\xa1x\xc0"),                                                    ERROR_PROTOCOL},
-    {"list of records is a map",     BYTES("\x81\xa6leaves\x80"),                                                            ERROR_PROTOCOL},
-    {"list of records holds an int", BYTES("\x81\xa6leaves\x92\x80\x01"),                                                    ERROR_PROTOCOL},
-    {"error in a nested record",     BYTES("\x82\xa4text\xa1x\xa6leaves\x91\x82\xa4text\xa1x\xa6number\xc3"),
-     ERROR_PROTOCOL                                                                                                                        },
-    {"17 levels",                    BYTES("\x81\xa1z\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0"),
-     ERROR_PROTOCOL                                                                                                                        },
+     ERROR_PROTOCOL},
+    {"list of texts is a text", BYTES("\x81\xa5texts\xa1x"), ERROR_PROTOCOL},
+    {"list of texts holds nil", BYTES("\x81\xa5texts\x92\xa1x\xc0"), ERROR_PROTOCOL},
+    {"list of records is a map", BYTES("\x81\xa6leaves\x80"), ERROR_PROTOCOL},
+    {"list of records holds an int", BYTES("\x81\xa6leaves\x92\x80\x01"), ERROR_PROTOCOL},
+    {"error in a nested record", BYTES("\x82\xa4text\xa1x\xa6leaves\x91\x82\xa4text\xa1x\xa6number\xc3"),
+     ERROR_PROTOCOL},
+    {"17 levels", BYTES("\x81\xa1z\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0"),
+     ERROR_PROTOCOL},
 };
 
 static void whatever_is_not_exactly_right_is_refused(void **state)
@@ -273,13 +273,9 @@ static void memory_is_bounded_by_what_was_received(void **state)
     assert_false(record_unpack(&TREE, bytes, COUNT + 12, &record, &error));
     assert_int_equal(error.code, ERROR_TOO_LARGE);
 
-    static const RecordField WIDE_FIELDS[] = {
-        {"number", FIELD_INT, FIELD_ALWAYS, 0, NULL}
-    };
+    static const RecordField WIDE_FIELDS[] = {{"number", FIELD_INT, FIELD_ALWAYS, 0, NULL}};
     static const RecordType WIDE = {.name = "wide", .size = 1000, .field_count = 1, .fields = WIDE_FIELDS};
-    static const RecordField LIST_FIELDS[] = {
-        {"l", FIELD_RECORDS, FIELD_ALWAYS, 0, &WIDE}
-    };
+    static const RecordField LIST_FIELDS[] = {{"l", FIELD_RECORDS, FIELD_ALWAYS, 0, &WIDE}};
     static const RecordType LIST = {
         .name = "list", .size = sizeof(RecordList), .field_count = 1, .fields = LIST_FIELDS};
     memcpy(bytes, "\x81\xa1l\xdc\x00\xff", 6);

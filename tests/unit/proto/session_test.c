@@ -4,9 +4,7 @@
 enum { RESEND_MS = 100, RESEND_MAX_MS = 800 };
 
 static const SessionOptions OPTIONS = {
-    .session_id = {7, 7, 7},
-      .resend_ms = RESEND_MS, .resend_max_ms = RESEND_MAX_MS
-};
+    .session_id = {7, 7, 7}, .resend_ms = RESEND_MS, .resend_max_ms = RESEND_MAX_MS};
 
 static Session *open_session(void)
 {
@@ -375,9 +373,7 @@ static void messages_arrive_once_and_in_order_whatever_the_network_does(void **s
     (void)state;
     enum { MESSAGES = 10000 };
     for (unsigned seed = 1; seed <= 5; seed++) {
-        Network network = {
-            .seed = seed, .sides = {open_session(), open_session()}
-        };
+        Network network = {.seed = seed, .sides = {open_session(), open_session()}};
         int64_t sent[2] = {0, 0};
         while (network.received[0] < MESSAGES || network.received[1] < MESSAGES) {
             for (int side = 0; side < 2; side++) {
@@ -416,9 +412,7 @@ static char applied[] = "applied";
 
 static ResultItem large_item(size_t size)
 {
-    ResultItem item = {
-        .index = 1, .outcome = applied, .body = {.data = malloc(size), .length = size}
-    };
+    ResultItem item = {.index = 1, .outcome = applied, .body = {.data = malloc(size), .length = size}};
     for (size_t i = 0; i < size; i++)
         item.body.data[i] = (char)(i * 31 + (i >> 8));
     return item;
@@ -429,9 +423,7 @@ static int exchange(Session *a, Session *b, size_t size)
 {
     ERROR_CLEANUP Error error = {0};
     ResultItem item = large_item(size);
-    ResultMessage result = {
-        .phase = 3, .items = {.items = &item, .count = 1}
-    };
+    ResultMessage result = {.phase = 3, .items = {.items = &item, .count = 1}};
     uint64_t before = session_acked(a), seq = 0;
     assert_true(session_send(a, MESSAGE_RESULT, &result, &seq, &error));
     int frames = 0;
@@ -479,13 +471,10 @@ static void the_largest_message_passes_and_one_byte_more_does_not(void **state)
     ResultItem item = {
         .index = 1,
         .outcome = applied,
-        .body = {.data = calloc(1, MESSAGE_SIZE_MAX), .length = MESSAGE_SIZE_MAX - AROUND + 1}
-    };
+        .body = {.data = calloc(1, MESSAGE_SIZE_MAX), .length = MESSAGE_SIZE_MAX - AROUND + 1}};
     assert_false(session_send(a, MESSAGE_RESULT,
-                              &(ResultMessage){
-                                  .phase = 3, .items = {.items = &item, .count = 1}
-    },
-                              NULL, &error));
+                              &(ResultMessage){.phase = 3, .items = {.items = &item, .count = 1}}, NULL,
+                              &error));
     assert_int_equal(error.code, ERROR_TOO_LARGE);
     assert_int_equal(session_backlog(a), 0);
     free(item.body.data);
@@ -520,13 +509,13 @@ static void parts_that_do_not_fit_together_break_the_session(void **state)
         uint64_t seq;
         size_t length;
     } SECOND[] = {
-        {MESSAGE_JOB,       FRAME_PART,                   2, 1                 },
-        {MESSAGE_START,     0,                            2, 1                 },
-        {MESSAGE_RESULT,    FRAME_LAST_PART,              2, 1                 },
-        {MESSAGE_RESULT,    FRAME_PART,                   2, 0                 },
-        {MESSAGE_RESULT,    FRAME_PART | FRAME_LAST_PART, 2, 1                 }, /* "\x81\x80" */
-        {MESSAGE_RESULT,    FRAME_PART,                   2, FRAME_BODY_MAX + 1},
-        {MESSAGE_HEARTBEAT, FRAME_PART,                   0, 1                 },
+        {MESSAGE_JOB, FRAME_PART, 2, 1},
+        {MESSAGE_START, 0, 2, 1},
+        {MESSAGE_RESULT, FRAME_LAST_PART, 2, 1},
+        {MESSAGE_RESULT, FRAME_PART, 2, 0},
+        {MESSAGE_RESULT, FRAME_PART | FRAME_LAST_PART, 2, 1}, /* "\x81\x80" */
+        {MESSAGE_RESULT, FRAME_PART, 2, FRAME_BODY_MAX + 1},
+        {MESSAGE_HEARTBEAT, FRAME_PART, 0, 1},
     };
     char *body = malloc(FRAME_BODY_MAX + 1);
     memset(body, '\x80', FRAME_BODY_MAX + 1);

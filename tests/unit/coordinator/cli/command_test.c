@@ -15,16 +15,11 @@ int cli_status(const CliArguments *arguments)
     return 42;
 }
 
-static const ExitCode EXITS[] = {
-    {EXIT_DONE, NULL},
-    {-1,        NULL}
-};
-static const Option JSON_ONLY[] = {
-    {.name = "json", .setting = NO_SETTING, .doc = "as JSON"}
-};
+static const ExitCode EXITS[] = {{EXIT_DONE, NULL}, {-1, NULL}};
+static const Option JSON_ONLY[] = {{.name = "json", .setting = NO_SETTING, .doc = "as JSON"}};
 
 static const Command TEST_COMMANDS[] = {
-    {.name = "seed",        .summary = "Seed.", .usage = "", .example = "pgconvoy seed", .exits = EXITS},
+    {.name = "seed", .summary = "Seed.", .usage = "", .example = "pgconvoy seed", .exits = EXITS},
     {.name = "seed:shared",
      .summary = "Seed the shared schema.",
      .usage = "",
@@ -35,7 +30,7 @@ static const Command TEST_COMMANDS[] = {
      .summary = "Drop.",
      .usage = "",
      .example = "pgconvoy tenant drop",
-     .exits = EXITS                                                                 },
+     .exits = EXITS},
 };
 static const CommandTable TEST_TABLE = {TEST_COMMANDS, 3};
 
