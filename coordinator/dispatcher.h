@@ -78,7 +78,6 @@ bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 /* The databases that the workers announced, each name once, in order of first announcement. */
 const TextList *dispatcher_databases(const Dispatcher *dispatcher);
 size_t dispatcher_worker_count(const Dispatcher *dispatcher);
-int64_t dispatcher_slots(const Dispatcher *dispatcher);
 
 /* The endpoint of link number i of `listen`, with the real port. */
 const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i);

@@ -26,8 +26,9 @@ typedef struct MigratorRun {
     RunOptions options;
     int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
     bool past_deadline;
-    uint32_t *work; /* apply phase: phase index -> entry index */
-    Error *error;   /* what a callback could not return */
+    uint32_t *work;  /* apply phase: phase index -> entry index */
+    Error *error;    /* what a callback could not return */
+    uint32_t failed; /* phase index that *error is about, in the check of the files */
 } MigratorRun;
 
 static void say_step(const MigratorRun *run, RunStep step, size_t tenants)
@@ -180,13 +181,13 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
 
 static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
-    (void)index;
     (void)attempt;
     MigratorRun *run = host;
     ParseResult *result = record;
     if (outcome_state(outcome) != TENANT_SUCCEEDED) {
-        if (outcome == OUTCOME_NOT_STARTED || run->error->code != ERROR_NONE)
+        if (outcome == OUTCOME_NOT_STARTED)
             return 0;
+        run->failed = index;
         error_set(run->error, ERROR_CONNECT, "%s",
                   result->error != NULL ? result->error : outcome_name(outcome));
         if (result->sqlstate != NULL)
@@ -231,12 +232,15 @@ static bool judge_files(MigratorRun *run, Error *error)
     if (!ok)
         error_memory(error);
     ok = ok && dispatcher_run(run->dispatcher, &phase, &outcome, error);
-    if (ok && refused.code != ERROR_NONE) {
+    bool all = ok && outcome.totals.succeeded == outcome.totals.total;
+    if (ok && !all && outcome.aborted)
+        error_set(error, ERROR_CANCELLED,
+                  "stopped while the migration files were checked; nothing was changed");
+    else if (ok && !all && refused.code != ERROR_NONE && outcome.states[run->failed] != TENANT_SUCCEEDED)
         error_move(error, &refused);
-        ok = false;
-    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
-        ok = error_set(error, ERROR_CANCELLED,
-                       "stopped while the migration files were checked; nothing was changed");
+    else if (ok && !all)
+        error_set(error, ERROR_CONNECT, "the migration files could not be checked on every database");
+    ok = ok && all;
     phase_outcome_clear(&outcome);
     error_clear(&refused);
     free(pointers);
@@ -263,6 +267,15 @@ static bool plan(MigratorRun *run, Error *error)
     };
     PhaseOutcome outcome = {0};
     bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
+    for (size_t i = 0; run->request->action == RUN_STATUS && i < run->report->count; i++) {
+        bool known = outcome.outcomes != NULL;
+        Error ignored = {0};
+        if (!run_entry_fill_status(&run->report->entries[i],
+                                   known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
+                                   run->report->several_databases, ok ? error : &ignored))
+            ok = false;
+        error_clear(&ignored);
+    }
     for (size_t i = 0; ok && i < run->report->count; i++)
         if (run_entry_needs_work(&run->report->entries[i], run->options.strict))
             run->report->entries[i].state = TENANT_PENDING;
@@ -276,10 +289,9 @@ static bool plan(MigratorRun *run, Error *error)
 
 static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
-    (void)attempt;
     MigratorRun *run = host;
     uint64_t key = 0;
-    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, record, &key) &&
+    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, attempt, record, &key) &&
         run->error->code == ERROR_NONE)
         error_memory(run->error);
     return key;
@@ -331,9 +343,9 @@ static bool choose_work(MigratorRun *run, uint32_t **ret_predecessors, size_t *r
     bool ok = in_list != NULL && position != NULL && predecessors != NULL && run->work != NULL;
     size_t chosen = 0;
     for (size_t i = 0; ok && i < count; i++) {
+        position[i] = ENGINE_NONE; /* the plan may differ between two occurrences */
         if (run->report->entries[i].state != TENANT_PENDING)
             continue;
-        /* Occurrences of one tenant have one plan, so a predecessor that exists was chosen too. */
         predecessors[chosen] = in_list[i] == ENGINE_NONE ? ENGINE_NONE : position[in_list[i]];
         position[i] = (uint32_t)chosen;
         run->work[chosen++] = (uint32_t)i;
@@ -396,6 +408,7 @@ static bool apply(MigratorRun *run, Error *error)
         .on_failed = tenant_failed,
     };
     PhaseOutcome outcome = {0};
+    run->report->applying = true;
     if (count > 0)
         say_step(run, STEP_APPLY, count);
     bool ok = run->report->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
@@ -473,6 +486,8 @@ bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error
     wire_context_free(run.context);
     bundle_clear(&run.bundle);
     free(run.work);
+    if (!ok && run.past_deadline && error->code == ERROR_CANCELLED)
+        error->code = ERROR_ABORTED;
     ret_report->totals = run_table_totals(ret_report);
     ret_report->past_deadline = run.past_deadline;
     ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - run.started_ms;

@@ -59,6 +59,7 @@ typedef struct RunReport {
     bool aborted, cancelled;
     bool aborted_by_policy; /* on_error, a failure limit; else the operator or the deadline */
     bool past_deadline;
+    bool applying; /* applying began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */

@@ -5,8 +5,9 @@
 #include "coordinator/migrator.h"
 #include <stdio.h>
 
-/* {results:[...], summary:{...}} */
-bool report_migrate_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
+/* {results:[...], summary:{...}}, and for a run that broke off why (`reason`, else NULL) as
+ * report_error_json() says it. */
+bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error) MUST_CHECK;
 
 /* {tenants:[...], summary:{...}} */
 bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;

@@ -3,9 +3,18 @@
 #include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
+/* Out of memory leaves an entry out instead of ending the program. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 enum { FEW_TENANTS = 20, TOP_ERRORS = 5, RERUN_TENANTS = 50 };
+
+/* What --tenants would split or trim. */
+static bool is_listable(const char *id)
+{
+    size_t length = strlen(id);
+    return strchr(id, ',') == NULL && id[0] != ' ' && (length == 0 || id[length - 1] != ' ');
+}
 
 /* Tenants that look the same in a report. */
 typedef struct Group {
@@ -238,7 +247,10 @@ static void append_shell_word(Buffer *command, const char *text)
 
 static void print_rerun(FILE *file, const RunReport *report, const char *command)
 {
-    if (report->totals.failed > RERUN_TENANTS) {
+    bool listable = report->totals.failed <= RERUN_TENANTS;
+    for (size_t i = 0; listable && i < report->count; i++)
+        listable = report->entries[i].state != TENANT_FAILED || is_listable(report->entries[i].tenant->id);
+    if (!listable) {
         fprintf(file, "rerun: %s --all (tenants that are up to date are left alone)\n", command);
         return;
     }
@@ -249,7 +261,8 @@ static void print_rerun(FILE *file, const RunReport *report, const char *command
             continue;
         if (ids.length > 0)
             buffer_append_char(&ids, ',');
-        if (report->several_databases)
+        /* An id with a slash could be read as database/id. */
+        if (report->several_databases || strchr(entry->tenant->id, '/') != NULL)
             buffer_appendf(&ids, "%s/", entry->tenant->database);
         buffer_append_text(&ids, entry->tenant->id);
     }

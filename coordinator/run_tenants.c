@@ -14,7 +14,10 @@ static void warn(const RunRequest *request, const char *text)
 typedef struct Discovery {
     TenantList *list;
     const TextList *databases; /* phase index -> name */
-    Error error;
+    bool *done;                /* by phase index: its ids are in the list */
+    Error invalid;             /* an id that cannot be */
+    Error error;               /* what went wrong last, while an attempt at ... */
+    uint32_t failed;           /* ... this phase index */
 } Discovery;
 
 /* No SQLSTATE (the server was not reached), or one about connecting: not the query's fault. */
@@ -33,7 +36,10 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
     Discovery *discovery = host;
     DiscoverResult *result = record;
     const char *database = discovery->databases->items[index];
+    if (outcome == OUTCOME_NOT_STARTED || discovery->done[index])
+        return 0; /* a draining worker gave it back, or the result of another attempt came late */
     if (outcome_state(outcome) != TENANT_SUCCEEDED) {
+        discovery->failed = index;
         error_set(&discovery->error, is_connection_trouble(result->sqlstate) ? ERROR_CONNECT : ERROR_TENANTS,
                   "tenant discovery on database \"%s\" failed: %s", database,
                   result->error != NULL ? result->error : outcome_name(outcome));
@@ -47,10 +53,33 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
         return 0;
     }
     const Tenant *tenants = result->tenants.items;
-    for (size_t i = 0; i < result->tenants.count && discovery->error.code == ERROR_NONE; i++)
-        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->error))
-            error_prefix(&discovery->error, "tenant discovery on database \"%s\"", database);
+    discovery->done[index] = true;
+    for (size_t i = 0; i < result->tenants.count && discovery->invalid.code == ERROR_NONE; i++)
+        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->invalid))
+            error_prefix(&discovery->invalid, "tenant discovery on database \"%s\"", database);
     return 0;
+}
+
+/* What the phase as a whole came to: one attempt's failure counts only where no other attempt did better. */
+static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, Error *error)
+{
+    if (discovery->invalid.code != ERROR_NONE) {
+        error_move(error, &discovery->invalid);
+        return false;
+    }
+    if (outcome->totals.succeeded == outcome->totals.total)
+        return true;
+    if (outcome->aborted)
+        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+    if (discovery->error.code != ERROR_NONE && outcome->states[discovery->failed] != TENANT_SUCCEEDED) {
+        error_move(error, &discovery->error);
+        return false;
+    }
+    size_t i = 0;
+    while (outcome->states[i] == TENANT_SUCCEEDED)
+        i++;
+    return error_set(error, ERROR_TENANTS, "tenant discovery on database \"%s\" failed: %s",
+                     discovery->databases->items[i], outcome_name(outcome->outcomes[i]));
 }
 
 /* Runs the configured discovery once on every database. */
@@ -66,14 +95,15 @@ static bool discover(const RunRequest *request, Dispatcher *dispatcher, TenantLi
     const TextList *databases = dispatcher_databases(dispatcher);
     Tenant *targets = calloc(databases->count, sizeof *targets);
     const Tenant **pointers = calloc(databases->count, sizeof *pointers);
-    bool ok = targets != NULL && pointers != NULL;
+    bool *done = calloc(databases->count + 1, sizeof *done);
+    bool ok = targets != NULL && pointers != NULL && done != NULL;
     if (!ok)
         error_memory(error);
     for (size_t i = 0; ok && i < databases->count; i++) {
         targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
         pointers[i] = &targets[i];
     }
-    Discovery discovery = {.list = list, .databases = databases};
+    Discovery discovery = {.list = list, .databases = databases, .done = done};
     Phase phase = {
         .operation = OPERATION_DISCOVER,
         .tenants = pointers,
@@ -84,14 +114,12 @@ static bool discover(const RunRequest *request, Dispatcher *dispatcher, TenantLi
         .host = &discovery,
     };
     PhaseOutcome outcome = {0};
-    ok = ok && dispatcher_run(dispatcher, &phase, &outcome, error);
-    if (ok && discovery.error.code != ERROR_NONE) {
-        error_move(error, &discovery.error);
-        ok = false;
-    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
-        ok = error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+    ok = ok && dispatcher_run(dispatcher, &phase, &outcome, error) &&
+         judge_discovery(&discovery, &outcome, error);
     phase_outcome_clear(&outcome);
+    error_clear(&discovery.invalid);
     error_clear(&discovery.error);
+    free(done);
     free(pointers);
     free(targets);
     return ok;

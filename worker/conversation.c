@@ -5,7 +5,10 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { RESULT_BATCH_BYTES = 4 << 20 };
+enum {
+    RESULT_BATCH_BYTES = 4 << 20,
+    RESULT_BODY_BYTES = 48 << 20, /* with a batch in front of it still one message */
+};
 
 typedef enum ConversationState {
     CONVERSATION_GREETING, /* HELLO goes out each heartbeat until WELCOME answers it */
@@ -30,7 +33,6 @@ struct Conversation {
     Channel channel;
     ConversationState state;
     uint8_t greeting_id[SESSION_ID_SIZE];
-    int64_t incarnation;
     int64_t dead_ms; /* as the coordinator said */
     bool draining, parted;
     int64_t greeting_since_ms;
@@ -44,6 +46,10 @@ struct Conversation {
     SharedBundle *bundle;
     WaitingJob *waiting;
     Unacknowledged *outbox;
+
+    /* What has begun and not ended: a renewed session hears of it again, because the START may have been lost
+     * with the old one. Of one phase, as all work of a coordinator is. */
+    StartMessage running;
 
     /* Collected since the last turn. */
     StartMessage starts;
@@ -96,6 +102,7 @@ static void forget_run(Conversation *conversation)
         free(result);
     }
     conversation->outbox = NULL;
+    record_clear(&START_RECORD, &conversation->running);
     record_clear(&START_RECORD, &conversation->starts);
     record_clear(&RESULT_RECORD, &conversation->results);
     conversation->result_bytes = 0;
@@ -112,6 +119,14 @@ void conversation_free(Conversation *conversation)
     forget_run(conversation);
     channel_close(&conversation->channel);
     free(conversation);
+}
+
+bool conversation_adopts(Conversation *conversation, const Link *link, const IncomingFrame *frame)
+{
+    if (conversation->channel.link != link || !channel_owns(&conversation->channel, &frame->header))
+        return false;
+    conversation->channel.peer = frame->peer;
+    return true;
 }
 
 bool conversation_is_with(const Conversation *conversation, const Link *link, const PeerId *peer)
@@ -149,7 +164,7 @@ static bool say_hello(Conversation *conversation, Error *error)
         .proto_min = PROTOCOL_MAJOR,
         .proto_max = PROTOCOL_MAJOR,
         .worker = (char *)host->worker_uuid,
-        .incarnation = ++conversation->incarnation,
+        .incarnation = ++conversation->host->incarnation,
         .name = (char *)host->worker_name,
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
@@ -162,13 +177,21 @@ static bool say_hello(Conversation *conversation, Error *error)
 }
 
 /* Sends again what the coordinator may have missed when a session ended. */
-static bool resend_outbox(Conversation *conversation, Error *error)
+static bool send_again(Conversation *conversation, Error *error)
 {
+    Session *session = conversation->channel.session;
+    if (conversation->waiting != NULL) {
+        BundleRequestMessage request = {conversation->waiting->message.bundle};
+        if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
+            return false;
+    }
+    if (conversation->running.leases.count > 0 &&
+        !session_send(session, MESSAGE_START, &conversation->running, NULL, error))
+        return false;
     Unacknowledged *result;
     DL_FOREACH(conversation->outbox, result)
     {
-        if (!session_send(conversation->channel.session, MESSAGE_RESULT, &result->message, &result->seq,
-                          error))
+        if (!session_send(session, MESSAGE_RESULT, &result->message, &result->seq, error))
             return false;
     }
     return true;
@@ -208,7 +231,7 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
     log_message(LOG_INFO, conversation->log_context, "serving %s",
                 welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
-    return resend_outbox(conversation, error);
+    return send_again(conversation, error);
 }
 
 /* Moves the collected results into the outbox and, in a session, onto the wire. */
@@ -225,19 +248,6 @@ static bool send_results(Conversation *conversation, Error *error)
     DL_APPEND(conversation->outbox, entry);
     if (conversation->channel.session == NULL)
         return true;
-    if (session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error))
-        return true;
-    if (error->code != ERROR_TOO_LARGE)
-        return false;
-    log_error_value(LOG_ERROR, conversation->log_context, error);
-    error_clear(error);
-    ResultItem *items = entry->message.items.items;
-    for (size_t i = 0; i < entry->message.items.count; i++) {
-        free(items[i].body.data);
-        items[i].body = (ByteString){0};
-        free(items[i].outcome);
-        items[i].outcome = strdup(outcome_name(OUTCOME_ERROR));
-    }
     return session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error);
 }
 
@@ -256,7 +266,13 @@ static bool add_result(Conversation *conversation, int64_t phase, int64_t index,
     item->index = index;
     item->attempt = attempt;
     item->outcome = strdup(outcome_name(outcome));
-    if (body != NULL) {
+    if (body != NULL && body->length > RESULT_BODY_BYTES) {
+        log_message(LOG_ERROR, conversation->log_context, "a result of %zu bytes is too large to send",
+                    body->length);
+        free(item->outcome);
+        item->outcome =
+            strdup(outcome_name(outcome_state(outcome) == TENANT_SUCCEEDED ? OUTCOME_UNKNOWN : outcome));
+    } else if (body != NULL) {
         item->body = *body;
         *body = (ByteString){0};
         conversation->result_bytes += item->body.length;
@@ -266,19 +282,27 @@ static bool add_result(Conversation *conversation, int64_t phase, int64_t index,
     return item->outcome != NULL || error_memory(error);
 }
 
+static bool answer_job(Conversation *conversation, const JobMessage *job, Outcome outcome, Error *error)
+{
+    const JobTenant *tenants = job->tenants.items;
+    for (size_t i = 0; i < job->tenants.count; i++)
+        if (!add_result(conversation, job->phase, tenants[i].index, tenants[i].attempt, outcome, NULL, error))
+            return false;
+    return true;
+}
+
 /* A job that cannot run is answered, so that its coordinator does not wait for it. */
 static bool refuse_job(Conversation *conversation, const JobMessage *job, const Error *reason, Error *error)
 {
-    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
     log_error_value(LOG_WARNING, conversation->log_context, reason);
-    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error))
-        return false;
-    const JobTenant *tenants = job->tenants.items;
-    for (size_t i = 0; i < job->tenants.count; i++)
-        if (!add_result(conversation, job->phase, tenants[i].index, tenants[i].attempt, OUTCOME_ERROR, NULL,
-                        error))
+    /* The reason may quote what the peer sent, at any length; what is too long to send the log has. */
+    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
+    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error)) {
+        if (error->code != ERROR_TOO_LARGE)
             return false;
-    return true;
+        error_clear(error);
+    }
+    return answer_job(conversation, job, OUTCOME_ERROR, error);
 }
 
 /* Gives a job to the executor; its content is taken over. */
@@ -336,9 +360,9 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     }
     ERROR_CLEANUP Error mismatch = {0};
     bool intact = message->digest != NULL && strcmp(message->digest, shared->bundle.digest) == 0;
-    if (!intact)
-        error_set(&mismatch, ERROR_PROTOCOL,
-                  "the migrations that arrived do not have the digest they were sent with");
+    error_set(&mismatch, ERROR_PROTOCOL, "%s",
+              intact ? "the migrations that arrived are not the ones that the job names"
+                     : "the migrations that arrived do not have the digest they were sent with");
     shared_bundle_release(conversation->bundle);
     conversation->bundle = intact ? shared : NULL;
     if (!intact)
@@ -347,8 +371,9 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     DL_FOREACH_SAFE(conversation->waiting, job, next)
     {
         DL_DELETE(conversation->waiting, job);
-        bool ok = intact ? submit(conversation, &job->message, error)
-                         : refuse_job(conversation, &job->message, &mismatch, error);
+        bool ok = intact && has_bundle(conversation, job->message.bundle)
+                      ? submit(conversation, &job->message, error)
+                      : refuse_job(conversation, &job->message, &mismatch, error);
         record_clear(&JOB_RECORD, &job->message);
         free(job);
         if (!ok)
@@ -370,6 +395,15 @@ static bool part(Conversation *conversation, int64_t now_ms, Error *error)
     return ok;
 }
 
+/* Also what an earlier Run of this conversation, from before a silence, still has running. */
+static void abort_work(Conversation *conversation, bool cancel)
+{
+    if (conversation->run == NULL)
+        return;
+    run_abort(conversation->run, cancel);
+    executor_abort(conversation->host->executor, conversation->number, cancel);
+}
+
 static bool handle(Conversation *conversation, Message *message, int64_t now_ms, Error *error)
 {
     switch (message->type) {
@@ -378,12 +412,12 @@ static bool handle(Conversation *conversation, Message *message, int64_t now_ms,
     case MESSAGE_BUNDLE:
         return receive_bundle(conversation, message->record, error);
     case MESSAGE_ABORT:
-        run_abort(conversation->run, ((AbortMessage *)message->record)->cancel);
+        abort_work(conversation, ((AbortMessage *)message->record)->cancel);
         return true;
     case MESSAGE_HEARTBEAT: {
         const HeartbeatMessage *beat = message->record;
         if (beat->aborting || beat->cancelling)
-            run_abort(conversation->run, beat->cancelling);
+            abort_work(conversation, beat->cancelling);
         return true;
     }
     case MESSAGE_BYE:
@@ -469,11 +503,29 @@ bool conversation_takes(const Conversation *conversation, const Report *report)
     return conversation->number != 0 && report->conversation == conversation->number;
 }
 
+static void forget_running(Conversation *conversation, const Report *report)
+{
+    RecordList *running = &conversation->running.leases;
+    LeaseItem *leases = running->items;
+    for (size_t i = 0; i < running->count; i++)
+        if (leases[i].index == report->index && leases[i].attempt == report->attempt) {
+            leases[i] = leases[--running->count];
+            return;
+        }
+}
+
 bool conversation_report(Conversation *conversation, Report *report, Error *error)
 {
     if (report->kind == REPORT_STARTED) {
         conversation->starts.phase = report->phase;
         LeaseItem *lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->starts.leases);
+        if (lease == NULL)
+            return error_memory(error);
+        *lease = (LeaseItem){report->index, report->attempt};
+        if (conversation->running.phase != report->phase)
+            record_clear(&START_RECORD, &conversation->running);
+        conversation->running.phase = report->phase;
+        lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->running.leases);
         if (lease == NULL)
             return error_memory(error);
         *lease = (LeaseItem){report->index, report->attempt};
@@ -484,6 +536,7 @@ bool conversation_report(Conversation *conversation, Report *report, Error *erro
         return conversation->channel.session == NULL ||
                session_send(conversation->channel.session, MESSAGE_EVENT, &event, NULL, error);
     }
+    forget_running(conversation, report);
     /* Cancelled because this worker leaves, not because the coordinator said so: another worker may do it. */
     Outcome outcome = report->outcome;
     if (outcome == OUTCOME_CANCELLED && conversation->draining)
@@ -523,9 +576,11 @@ static bool check_silence(Conversation *conversation, int64_t now_ms, Error *err
         return true;
     log_message(LOG_WARNING, conversation->log_context, "the coordinator has been silent for %lld ms",
                 (long long)(now_ms - conversation->channel.heard_ms));
-    run_abort(conversation->run, false);
-    return greet_anew(conversation, now_ms, error) &&
-           (conversation->channel.peer.length > 0 || link_reopen(conversation->channel.link, error));
+    abort_work(conversation, false);
+    ERROR_CLEANUP Error kept = {0};
+    if (conversation->channel.peer.length == 0 && !link_reopen(conversation->channel.link, &kept))
+        log_error_value(LOG_WARNING, conversation->log_context, &kept); /* the old socket goes on */
+    return greet_anew(conversation, now_ms, error);
 }
 
 /* What a beat says depends on the state. */
@@ -563,8 +618,17 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 {
     bool first = !conversation->draining;
     conversation->draining = true;
-    if (conversation->run != NULL)
-        run_abort(conversation->run, cancel);
+    abort_work(conversation, cancel);
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        DL_DELETE(conversation->waiting, job);
+        bool ok = answer_job(conversation, &job->message, OUTCOME_NOT_STARTED, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+        if (!ok)
+            return false;
+    }
     return !first || conversation->channel.session == NULL ||
            session_send(conversation->channel.session, MESSAGE_DRAIN, &(EmptyMessage){0}, NULL, error);
 }

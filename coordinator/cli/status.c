@@ -14,7 +14,7 @@ static int exit_code(const CliRun *run)
         errors += status == NULL || strcmp(status, "error") == 0;
     }
     if (run->report.aborted || run->report.cancelled)
-        return EXIT_INTERRUPTED;
+        return run->report.past_deadline ? EXIT_ABORTED : EXIT_INTERRUPTED;
     if (errors > 0)
         return EXIT_FAILED;
     return behind > 0 && option_given(run->arguments, "exit-code") ? EXIT_PENDING : EXIT_DONE;
