@@ -20,7 +20,7 @@ static Request poll_interrupts(void *host)
     return request;
 }
 
-static void show_step(void *host, RunStep step, size_t tenants)
+static void show_step(void *host, FleetStep step, size_t tenants)
 {
     progress_step(&((CliRun *)host)->progress, step, tenants);
 }
@@ -59,29 +59,32 @@ bool cli_run(CliRun *run, RunAction action, Error *error)
     progress_init(&run->progress, option_given(arguments, "quiet") || option_given(arguments, "json"));
     char *exclude = joined_exclusions(arguments);
     run->request = (RunRequest){
+        .fleet =
+            {
+                .config = config,
+                .tenants = one != NULL ? one : option_value(arguments, "tenants"),
+                .tenants_file = option_value(arguments, "tenants-file"),
+                .exclude = exclude,
+                .exclude_file = option_value(arguments, "exclude-file"),
+                .limit = (size_t)option_int(arguments, "limit", 0),
+                .workers = config_worker_endpoints(config),
+                .listen = listen[0] != '\0' ? listen : NULL,
+                .plain = config_bool(config, SETTING_COORDINATOR_PLAIN),
+                .poll_host = poll_interrupts,
+                .interrupt_fd = run->interrupts.fd,
+                .on_step = show_step,
+                .on_progress = show_progress,
+                .on_warning = show_warning,
+                .host = run,
+            },
         .action = action,
-        .config = config,
-        .tenants = one != NULL ? one : option_value(arguments, "tenants"),
-        .tenants_file = option_value(arguments, "tenants-file"),
-        .exclude = exclude,
-        .exclude_file = option_value(arguments, "exclude-file"),
-        .limit = (size_t)option_int(arguments, "limit", 0),
         .dry_run = action != RUN_STATUS && option_given(arguments, "dry-run"),
         .judge_files = action == RUN_MIGRATE && one == NULL,
-        .workers = config_worker_endpoints(config),
-        .listen = listen[0] != '\0' ? listen : NULL,
-        .plain = config_bool(config, SETTING_COORDINATOR_PLAIN),
-        .poll_host = poll_interrupts,
-        .interrupt_fd = run->interrupts.fd,
-        .on_step = show_step,
-        .on_progress = show_progress,
-        .on_warning = show_warning,
-        .host = run,
     };
     bool ok = migrator_run(&run->request, &run->report, error);
     progress_clear(&run->progress);
     free(exclude);
-    run->request.exclude = NULL;
+    run->request.fleet.exclude = NULL;
     return ok;
 }
 
