@@ -1,26 +1,15 @@
 #include "worker/conversation.h"
 #include "common/log.h"
+#include "worker/outbox.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-enum {
-    RESULT_BATCH_BYTES = 4 << 20,
-    RESULT_BODY_BYTES = 48 << 20, /* with a batch in front of it still one message */
-};
-
 typedef enum ConversationState {
     CONVERSATION_GREETING, /* HELLO goes out each heartbeat until WELCOME answers it */
     CONVERSATION_SERVING,
 } ConversationState;
-
-/* A RESULT that the coordinator has not acknowledged yet. */
-typedef struct Unacknowledged {
-    struct Unacknowledged *prev, *next;
-    uint64_t seq; /* in the current session */
-    ResultMessage message;
-} Unacknowledged;
 
 /* A job that waits for its bundle. */
 typedef struct WaitingJob {
@@ -45,16 +34,7 @@ struct Conversation {
     size_t in_flight;   /* tenants accepted and not yet in a RESULT */
     SharedBundle *bundle;
     WaitingJob *waiting;
-    Unacknowledged *outbox;
-
-    /* What has begun and not ended: a renewed session hears of it again, because the START may have been lost
-     * with the old one. Of one phase, as all work of a coordinator is. */
-    StartMessage running;
-
-    /* Collected since the last turn. */
-    StartMessage starts;
-    ResultMessage results;
-    size_t result_bytes;
+    Outbox outbox;
 };
 
 Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId *peer, int64_t now_ms,
@@ -95,17 +75,7 @@ static void forget_run(Conversation *conversation)
         free(job);
     }
     conversation->waiting = NULL;
-    Unacknowledged *result, *next_result;
-    DL_FOREACH_SAFE(conversation->outbox, result, next_result)
-    {
-        record_clear(&RESULT_RECORD, &result->message);
-        free(result);
-    }
-    conversation->outbox = NULL;
-    record_clear(&START_RECORD, &conversation->running);
-    record_clear(&START_RECORD, &conversation->starts);
-    record_clear(&RESULT_RECORD, &conversation->results);
-    conversation->result_bytes = 0;
+    outbox_clear(&conversation->outbox);
     conversation->phase = conversation->job = 0;
     conversation->in_flight = 0;
     conversation->number = 0;
@@ -157,9 +127,6 @@ static bool say_hello(Conversation *conversation, Error *error)
         return error_memory(error);
     for (size_t i = 0; i < count; i++)
         announced[i] = (HelloDatabase){databases[i].name, databases[i].max_connections};
-    int64_t outbox = 0;
-    Unacknowledged *result;
-    DL_COUNT(conversation->outbox, result, outbox);
     HelloMessage hello = {
         .proto_min = PROTOCOL_MAJOR,
         .proto_max = PROTOCOL_MAJOR,
@@ -169,7 +136,7 @@ static bool say_hello(Conversation *conversation, Error *error)
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
         .databases = {announced, count},
-        .outbox = outbox,
+        .outbox = (int64_t)outbox_count(&conversation->outbox),
     };
     bool ok = channel_greet(&conversation->channel, MESSAGE_HELLO, conversation->greeting_id, &hello, error);
     free(announced);
@@ -185,16 +152,7 @@ static bool send_again(Conversation *conversation, Error *error)
         if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
             return false;
     }
-    if (conversation->running.leases.count > 0 &&
-        !session_send(session, MESSAGE_START, &conversation->running, NULL, error))
-        return false;
-    Unacknowledged *result;
-    DL_FOREACH(conversation->outbox, result)
-    {
-        if (!session_send(session, MESSAGE_RESULT, &result->message, &result->seq, error))
-            return false;
-    }
-    return true;
+    return outbox_renew(&conversation->outbox, session, error);
 }
 
 static bool start_serving(Conversation *conversation, const FrameHeader *header,
@@ -234,60 +192,30 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     return send_again(conversation, error);
 }
 
-/* Moves the collected results into the outbox and, in a session, onto the wire. */
-static bool send_results(Conversation *conversation, Error *error)
+/* Adds one outcome to what the next turn sends. Takes over body. */
+static bool add_result(Conversation *conversation, const OutboxLease *lease, Outcome outcome,
+                       ByteString *body, Error *error)
 {
-    if (conversation->results.items.count == 0)
-        return true;
-    Unacknowledged *entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return error_memory(error);
-    entry->message = conversation->results;
-    conversation->results = (ResultMessage){0};
-    conversation->result_bytes = 0;
-    DL_APPEND(conversation->outbox, entry);
-    if (conversation->channel.session == NULL)
-        return true;
-    return session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error);
-}
-
-/* Adds one outcome to the RESULT that the next turn sends. Takes over body. */
-static bool add_result(Conversation *conversation, int64_t phase, int64_t index, int64_t attempt,
-                       Outcome outcome, ByteString *body, Error *error)
-{
-    bool other_phase = conversation->results.phase != phase;
-    if ((other_phase || conversation->result_bytes > RESULT_BATCH_BYTES) &&
-        !send_results(conversation, error))
+    bool too_large = false;
+    if (!outbox_add_result(&conversation->outbox, conversation->channel.session, lease, outcome, body,
+                           &too_large, error))
         return false;
-    conversation->results.phase = phase;
-    ResultItem *item = record_list_add(&RESULT_ITEM_RECORD, &conversation->results.items);
-    if (item == NULL)
-        return error_memory(error);
-    item->index = index;
-    item->attempt = attempt;
-    item->outcome = strdup(outcome_name(outcome));
-    if (body != NULL && body->length > RESULT_BODY_BYTES) {
+    if (too_large)
         log_message(LOG_ERROR, conversation->log_context, "a result of %zu bytes is too large to send",
                     body->length);
-        free(item->outcome);
-        item->outcome =
-            strdup(outcome_name(outcome_state(outcome) == TENANT_SUCCEEDED ? OUTCOME_UNKNOWN : outcome));
-    } else if (body != NULL) {
-        item->body = *body;
-        *body = (ByteString){0};
-        conversation->result_bytes += item->body.length;
-    }
     if (conversation->in_flight > 0)
         conversation->in_flight--;
-    return item->outcome != NULL || error_memory(error);
+    return true;
 }
 
 static bool answer_job(Conversation *conversation, const JobMessage *job, Outcome outcome, Error *error)
 {
     const JobTenant *tenants = job->tenants.items;
-    for (size_t i = 0; i < job->tenants.count; i++)
-        if (!add_result(conversation, job->phase, tenants[i].index, tenants[i].attempt, outcome, NULL, error))
+    for (size_t i = 0; i < job->tenants.count; i++) {
+        OutboxLease lease = {job->phase, tenants[i].index, tenants[i].attempt};
+        if (!add_result(conversation, &lease, outcome, NULL, error))
             return false;
+    }
     return true;
 }
 
@@ -503,68 +431,21 @@ bool conversation_takes(const Conversation *conversation, const Report *report)
     return conversation->number != 0 && report->conversation == conversation->number;
 }
 
-static void forget_running(Conversation *conversation, const Report *report)
-{
-    RecordList *running = &conversation->running.leases;
-    LeaseItem *leases = running->items;
-    for (size_t i = 0; i < running->count; i++)
-        if (leases[i].index == report->index && leases[i].attempt == report->attempt) {
-            leases[i] = leases[--running->count];
-            return;
-        }
-}
-
 bool conversation_report(Conversation *conversation, Report *report, Error *error)
 {
-    if (report->kind == REPORT_STARTED) {
-        conversation->starts.phase = report->phase;
-        LeaseItem *lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->starts.leases);
-        if (lease == NULL)
-            return error_memory(error);
-        *lease = (LeaseItem){report->index, report->attempt};
-        if (conversation->running.phase != report->phase)
-            record_clear(&START_RECORD, &conversation->running);
-        conversation->running.phase = report->phase;
-        lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->running.leases);
-        if (lease == NULL)
-            return error_memory(error);
-        *lease = (LeaseItem){report->index, report->attempt};
-        return true;
-    }
+    OutboxLease lease = {report->phase, report->index, report->attempt};
+    if (report->kind == REPORT_STARTED)
+        return outbox_add_start(&conversation->outbox, &lease, error);
     if (report->kind == REPORT_EVENT) {
         EventMessage event = {report->phase, report->index, report->migration, report->duration_ms};
         return conversation->channel.session == NULL ||
                session_send(conversation->channel.session, MESSAGE_EVENT, &event, NULL, error);
     }
-    forget_running(conversation, report);
     /* Cancelled because this worker leaves, not because the coordinator said so: another worker may do it. */
     Outcome outcome = report->outcome;
     if (outcome == OUTCOME_CANCELLED && conversation->draining)
         outcome = OUTCOME_NOT_STARTED;
-    return add_result(conversation, report->phase, report->index, report->attempt, outcome, &report->body,
-                      error);
-}
-
-static bool send_starts(Conversation *conversation, Error *error)
-{
-    bool ok = conversation->starts.leases.count == 0 || conversation->channel.session == NULL ||
-              session_send(conversation->channel.session, MESSAGE_START, &conversation->starts, NULL, error);
-    record_clear(&START_RECORD, &conversation->starts);
-    return ok;
-}
-
-static void forget_acknowledged(Conversation *conversation)
-{
-    uint64_t acked = session_acked(conversation->channel.session);
-    Unacknowledged *entry, *next;
-    DL_FOREACH_SAFE(conversation->outbox, entry, next)
-    {
-        if (entry->seq > acked)
-            break;
-        DL_DELETE(conversation->outbox, entry);
-        record_clear(&RESULT_RECORD, &entry->message);
-        free(entry);
-    }
+    return add_result(conversation, &lease, outcome, &report->body, error);
 }
 
 /* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
@@ -600,12 +481,13 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
 
 bool conversation_turn(Conversation *conversation, int64_t now_ms, Error *error)
 {
-    if (!check_silence(conversation, now_ms, error) || !send_starts(conversation, error) ||
-        !send_results(conversation, error) || !beat(conversation, now_ms, error))
+    if (!check_silence(conversation, now_ms, error) ||
+        !outbox_send(&conversation->outbox, conversation->channel.session, error) ||
+        !beat(conversation, now_ms, error))
         return false;
     if (conversation->channel.session == NULL)
         return true;
-    forget_acknowledged(conversation);
+    outbox_forget(&conversation->outbox, session_acked(conversation->channel.session));
     return channel_pump(&conversation->channel, now_ms, error);
 }
 
@@ -635,7 +517,7 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 
 bool conversation_is_quiet(const Conversation *conversation)
 {
-    bool nothing_kept = conversation->outbox == NULL && conversation->results.items.count == 0;
+    bool nothing_kept = outbox_count(&conversation->outbox) == 0;
     return conversation->in_flight == 0 && conversation->waiting == NULL &&
            (nothing_kept || conversation->state != CONVERSATION_SERVING);
 }
