@@ -27,6 +27,7 @@ typedef struct RegisteredWorker {
     bool joined; /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
+    bool confused;       /* asked for migrations that this run does not have */
     uint64_t bundle_seq; /* of the BUNDLE sent last in this session; 0 = none */
 } RegisteredWorker;
 

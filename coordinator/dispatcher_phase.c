@@ -114,7 +114,9 @@ static bool send_bundle(Dispatcher *dispatcher, RegisteredWorker *worker, const 
 {
     const Bundle *bundle = dispatcher->options.bundle;
     if (bundle == NULL || request->digest == NULL || strcmp(request->digest, bundle->digest) != 0) {
-        log_message(LOG_WARNING, worker->name, "asked for migrations that this run does not have");
+        if (!worker->confused)
+            log_message(LOG_WARNING, worker->name, "asked for migrations that this run does not have");
+        worker->confused = true;
         return true;
     }
     if (worker->bundle_seq > session_acked(worker->channel.session))

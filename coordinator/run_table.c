@@ -189,13 +189,14 @@ bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint3
 bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databases, Error *error)
 {
     TenantMigrationStatus *status = &entry->status;
+    if (several_databases && !fill_text(&status->database, entry->tenant->database))
+        return error_memory(error);
     if (status->status != NULL)
         return true;
     TenantState state = outcome_state(outcome) == TENANT_SUCCEEDED ? TENANT_FAILED : outcome_state(outcome);
     bool ok = fill_text(&status->tenant_id, entry->tenant->id) &&
               fill_text(&status->schema_name, entry->tenant->schema) &&
-              fill_text(&status->error, final_error(entry, state, outcome)) &&
-              (!several_databases || fill_text(&status->database, entry->tenant->database));
+              fill_text(&status->error, final_error(entry, state, outcome));
     return (ok && fill_text(&status->status, "error")) || error_memory(error);
 }
 

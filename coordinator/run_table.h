@@ -10,7 +10,7 @@ bool run_table_new(RunReport *report, Error *error) MUST_CHECK;
 /* Takes over the content of a status result. */
 void run_entry_plan(RunEntry *entry, Outcome outcome, TenantMigrationStatus *status);
 
-/* Gives an entry without a plan the texts that a status report needs. */
+/* Gives an entry the texts that a status report needs, also when nobody could tell its status. */
 bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databases, Error *error) MUST_CHECK;
 
 /* Merges an attempt's migrate result (content moved) and returns its failure key, 0 = none. Of two failures

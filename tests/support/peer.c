@@ -23,7 +23,7 @@ TestPeer peer_open(WireContext *context, const char *endpoint, bool bind)
 void peer_close(TestPeer *peer)
 {
     session_free(peer->session);
-    link_close(peer->link, 0);
+    link_close(peer->link, 1000); /* what was sent leaves */
     *peer = (TestPeer){0};
 }
 
