@@ -301,8 +301,8 @@ static bool drive(Dispatcher *dispatcher, Error *error)
         Request request;
         if (!ask_host(dispatcher, now_ms, &request, error) || !phase_act(dispatcher, now_ms, error))
             return false;
-        if (now_ms >= host_ms && dispatcher->phase->on_progress != NULL) {
-            dispatcher->phase->on_progress(dispatcher->phase->host, dispatcher->engine);
+        if (now_ms >= host_ms && dispatcher->options.on_progress != NULL) {
+            dispatcher->options.on_progress(dispatcher->options.host, dispatcher->engine);
             host_ms = now_ms + HOST_INTERVAL_MS;
         }
         if (dispatcher->complete)

@@ -32,6 +32,8 @@ typedef struct DispatcherOptions {
     /* Asked at least every 100 ms and whenever interrupt_fd (-1 = none) is readable. */
     Request (*poll_host)(void *host);
     int interrupt_fd;
+    /* As often, while a phase runs; display only, may be NULL. */
+    void (*on_progress)(void *host, const Engine *engine);
     void *host;
 } DispatcherOptions;
 
@@ -54,8 +56,6 @@ typedef struct Phase {
 
     /* A tenant failed for good; returning true aborts the run. May be NULL. */
     bool (*on_failed)(void *host, uint32_t tenant);
-    /* Display only; may be NULL. */
-    void (*on_progress)(void *host, const Engine *engine);
     void *host;
 } Phase;
 

@@ -12,7 +12,8 @@ bool report_migrate_json(FILE *file, const RunReport *report, const Error *reaso
 /* {tenants:[...], summary:{...}} */
 bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
 
-/* {error, suggestion, ...}: what --json prints when the run could not be made. */
+/* {error, suggestion, ...}: what --json prints when a command could not do its work; with the refused files
+ * of a report (may be NULL). */
 void report_error_json(FILE *file, const Error *error, const RunReport *report);
 
 /* Grouped by outcome and error; every tenant by name when there are few or `details`. */

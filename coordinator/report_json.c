@@ -73,11 +73,12 @@ void report_error_json(FILE *file, const Error *error, const RunReport *report)
 {
     json_t *document = json_object();
     add_reason(document, error);
-    const ParseFailure *failures = report->refused_files.items;
+    size_t count = report != NULL ? report->refused_files.count : 0;
     json_t *files = json_array();
-    for (size_t i = 0; i < report->refused_files.count; i++)
-        json_array_append_new(files, record_to_json(&PARSE_FAILURE, &failures[i]));
-    if (report->refused_files.count > 0)
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(
+            files, record_to_json(&PARSE_FAILURE, (const ParseFailure *)report->refused_files.items + i));
+    if (count > 0)
         json_object_set(document, "files", files);
     json_decref(files);
     Error ignored = {0};

@@ -88,6 +88,7 @@ static bool table_print(struct libscols_table *table, Error *error)
     if (table == NULL)
         return error_memory(error);
     int failed = scols_table_is_empty(table) ? 0 : scols_print_table(table);
+    fflush(scols_table_get_stream(table)); /* before the last words on stderr */
     scols_unref_table(table);
     return failed == 0 || error_set(error, ERROR_SYSTEM, "cannot write the report");
 }

@@ -1,10 +1,41 @@
 #include "worker/conversation.h"
 #include "common/log.h"
-#include "worker/conversation_internal.h"
+#include "worker/outbox.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
+
+typedef enum ConversationState {
+    CONVERSATION_GREETING, /* HELLO goes out each heartbeat until WELCOME answers it */
+    CONVERSATION_SERVING,
+} ConversationState;
+
+/* A job that waits for its bundle. */
+typedef struct WaitingJob {
+    struct WaitingJob *prev, *next;
+    JobMessage message;
+} WaitingJob;
+
+struct Conversation {
+    ConversationHost *host;
+    Channel channel;
+    ConversationState state;
+    uint8_t greeting_id[SESSION_ID_SIZE];
+    int64_t dead_ms; /* as the coordinator said */
+    bool draining, parted;
+    int64_t greeting_since_ms;
+    char log_context[80];
+
+    char run_id[33];
+    uint64_t number; /* of this run's conversation; reports carry it */
+    Run *run;
+    int64_t phase, job; /* the last job accepted: a resent one is not newer */
+    size_t in_flight;   /* tenants accepted and not yet in a RESULT */
+    SharedBundle *bundle;
+    WaitingJob *waiting;
+    Outbox outbox;
+};
 
 Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId *peer, int64_t now_ms,
                                Error *error)
@@ -27,11 +58,35 @@ Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId 
     return conversation;
 }
 
+/* Forgets everything that belongs to the run served so far. Its tasks finish what they began; nobody hears of
+ * it. */
+static void forget_run(Conversation *conversation)
+{
+    if (conversation->run != NULL)
+        run_abort(conversation->run, false);
+    run_release(conversation->run);
+    conversation->run = NULL;
+    shared_bundle_release(conversation->bundle);
+    conversation->bundle = NULL;
+    WaitingJob *job, *next_job;
+    DL_FOREACH_SAFE(conversation->waiting, job, next_job)
+    {
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+    }
+    conversation->waiting = NULL;
+    outbox_clear(&conversation->outbox);
+    conversation->phase = conversation->job = 0;
+    conversation->in_flight = 0;
+    conversation->number = 0;
+    conversation->run_id[0] = '\0';
+}
+
 void conversation_free(Conversation *conversation)
 {
     if (conversation == NULL)
         return;
-    work_forget(conversation);
+    forget_run(conversation);
     channel_close(&conversation->channel);
     free(conversation);
 }
@@ -72,9 +127,6 @@ static bool say_hello(Conversation *conversation, Error *error)
         return error_memory(error);
     for (size_t i = 0; i < count; i++)
         announced[i] = (HelloDatabase){databases[i].name, databases[i].max_connections};
-    int64_t outbox = 0;
-    Unacknowledged *result;
-    DL_COUNT(conversation->outbox, result, outbox);
     HelloMessage hello = {
         .proto_min = PROTOCOL_MAJOR,
         .proto_max = PROTOCOL_MAJOR,
@@ -84,11 +136,23 @@ static bool say_hello(Conversation *conversation, Error *error)
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
         .databases = {announced, count},
-        .outbox = outbox,
+        .outbox = (int64_t)outbox_count(&conversation->outbox),
     };
     bool ok = channel_greet(&conversation->channel, MESSAGE_HELLO, conversation->greeting_id, &hello, error);
     free(announced);
     return ok;
+}
+
+/* Sends again what the coordinator may have missed when a session ended. */
+static bool send_again(Conversation *conversation, Error *error)
+{
+    Session *session = conversation->channel.session;
+    if (conversation->waiting != NULL) {
+        BundleRequestMessage request = {conversation->waiting->message.bundle};
+        if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
+            return false;
+    }
+    return outbox_renew(&conversation->outbox, session, error);
 }
 
 static bool start_serving(Conversation *conversation, const FrameHeader *header,
@@ -104,7 +168,7 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     const char *run_id = welcome->run != NULL ? welcome->run : "";
     bool same_run = strncmp(conversation->run_id, run_id, sizeof conversation->run_id - 1) == 0;
     if (!same_run) {
-        work_forget(conversation);
+        forget_run(conversation);
         strncpy(conversation->run_id, run_id, sizeof conversation->run_id - 1);
         conversation->number = ++conversation->host->conversations;
     }
@@ -125,7 +189,125 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
     log_message(LOG_INFO, conversation->log_context, "serving %s",
                 welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
-    return work_send_again(conversation, error);
+    return send_again(conversation, error);
+}
+
+/* Adds one outcome to what the next turn sends. Takes over body. */
+static bool add_result(Conversation *conversation, const OutboxLease *lease, Outcome outcome,
+                       ByteString *body, Error *error)
+{
+    bool too_large = false;
+    if (!outbox_add_result(&conversation->outbox, conversation->channel.session, lease, outcome, body,
+                           &too_large, error))
+        return false;
+    if (too_large)
+        log_message(LOG_ERROR, conversation->log_context, "a result of %zu bytes is too large to send",
+                    body->length);
+    if (conversation->in_flight > 0)
+        conversation->in_flight--;
+    return true;
+}
+
+static bool answer_job(Conversation *conversation, const JobMessage *job, Outcome outcome, Error *error)
+{
+    const JobTenant *tenants = job->tenants.items;
+    for (size_t i = 0; i < job->tenants.count; i++) {
+        OutboxLease lease = {job->phase, tenants[i].index, tenants[i].attempt};
+        if (!add_result(conversation, &lease, outcome, NULL, error))
+            return false;
+    }
+    return true;
+}
+
+/* A job that cannot run is answered, so that its coordinator does not wait for it. */
+static bool refuse_job(Conversation *conversation, const JobMessage *job, const Error *reason, Error *error)
+{
+    log_error_value(LOG_WARNING, conversation->log_context, reason);
+    /* The reason may quote what the peer sent, at any length; what is too long to send the log has. */
+    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
+    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error)) {
+        if (error->code != ERROR_TOO_LARGE)
+            return false;
+        error_clear(error);
+    }
+    return answer_job(conversation, job, OUTCOME_ERROR, error);
+}
+
+/* Gives a job to the executor; its content is taken over. */
+static bool submit(Conversation *conversation, JobMessage *job, Error *error)
+{
+    ERROR_CLEANUP Error reason = {0};
+    SharedBundle *bundle = job->bundle != NULL ? conversation->bundle : NULL;
+    bool ok = executor_submit(conversation->host->executor, conversation->run, bundle, job, &reason);
+    if (!ok)
+        ok = refuse_job(conversation, job, &reason, error);
+    record_clear(&JOB_RECORD, job);
+    return ok;
+}
+
+static bool has_bundle(const Conversation *conversation, const char *digest)
+{
+    return conversation->bundle != NULL && strcmp(conversation->bundle->bundle.digest, digest) == 0;
+}
+
+static bool receive_job(Conversation *conversation, JobMessage *job, Error *error)
+{
+    bool newer = job->phase > conversation->phase ||
+                 (job->phase == conversation->phase && job->job > conversation->job);
+    if (!newer)
+        return true; /* sent again after a renewed greeting; the first copy arrived */
+    conversation->phase = job->phase;
+    conversation->job = job->job;
+    conversation->in_flight += job->tenants.count;
+    if (job->bundle == NULL || has_bundle(conversation, job->bundle))
+        return submit(conversation, job, error);
+    WaitingJob *waiting = calloc(1, sizeof *waiting);
+    if (waiting == NULL)
+        return error_memory(error);
+    bool asked = conversation->waiting != NULL;
+    waiting->message = *job;
+    *job = (JobMessage){0};
+    DL_APPEND(conversation->waiting, waiting);
+    BundleRequestMessage request = {waiting->message.bundle};
+    return asked || session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+}
+
+/* Checks a bundle against its digest and starts the jobs that waited for it. */
+static bool receive_bundle(Conversation *conversation, BundleMessage *message, Error *error)
+{
+    SharedBundle *shared = calloc(1, sizeof *shared);
+    if (shared == NULL)
+        return error_memory(error);
+    atomic_init(&shared->references, 1);
+    shared->bundle.items = message->migrations.items;
+    shared->bundle.count = message->migrations.count;
+    message->migrations = (RecordList){0};
+    if (!bundle_digest(&shared->bundle, error)) {
+        shared_bundle_release(shared);
+        return false;
+    }
+    ERROR_CLEANUP Error mismatch = {0};
+    bool intact = message->digest != NULL && strcmp(message->digest, shared->bundle.digest) == 0;
+    error_set(&mismatch, ERROR_PROTOCOL, "%s",
+              intact ? "the migrations that arrived are not the ones that the job names"
+                     : "the migrations that arrived do not have the digest they were sent with");
+    shared_bundle_release(conversation->bundle);
+    conversation->bundle = intact ? shared : NULL;
+    if (!intact)
+        shared_bundle_release(shared);
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        DL_DELETE(conversation->waiting, job);
+        bool ok = intact && has_bundle(conversation, job->message.bundle)
+                      ? submit(conversation, &job->message, error)
+                      : refuse_job(conversation, &job->message, &mismatch, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+        if (!ok)
+            return false;
+    }
+    return true;
 }
 
 /* The coordinator is done with us: nothing of its run matters any more. */
@@ -134,27 +316,36 @@ static bool part(Conversation *conversation, int64_t now_ms, Error *error)
     log_message(LOG_INFO, conversation->log_context, "the coordinator said goodbye");
     if (!conversation_say_bye(conversation, now_ms, error))
         return false;
-    work_forget(conversation);
+    forget_run(conversation);
     bool ok = greet_anew(conversation, now_ms, error);
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
     conversation->parted = true;
     return ok;
 }
 
+/* Also what an earlier Run of this conversation, from before a silence, still has running. */
+static void abort_work(Conversation *conversation, bool cancel)
+{
+    if (conversation->run == NULL)
+        return;
+    run_abort(conversation->run, cancel);
+    executor_abort(conversation->host->executor, conversation->number, cancel);
+}
+
 static bool handle(Conversation *conversation, Message *message, int64_t now_ms, Error *error)
 {
     switch (message->type) {
     case MESSAGE_JOB:
-        return work_receive_job(conversation, message->record, error);
+        return receive_job(conversation, message->record, error);
     case MESSAGE_BUNDLE:
-        return work_receive_bundle(conversation, message->record, error);
+        return receive_bundle(conversation, message->record, error);
     case MESSAGE_ABORT:
-        work_abort(conversation, ((AbortMessage *)message->record)->cancel);
+        abort_work(conversation, ((AbortMessage *)message->record)->cancel);
         return true;
     case MESSAGE_HEARTBEAT: {
         const HeartbeatMessage *beat = message->record;
         if (beat->aborting || beat->cancelling)
-            work_abort(conversation, beat->cancelling);
+            abort_work(conversation, beat->cancelling);
         return true;
     }
     case MESSAGE_BYE:
@@ -236,6 +427,28 @@ bool conversation_receive(Conversation *conversation, const IncomingFrame *frame
     return ok;
 }
 
+bool conversation_takes(const Conversation *conversation, const Report *report)
+{
+    return conversation->number != 0 && report->conversation == conversation->number;
+}
+
+bool conversation_report(Conversation *conversation, Report *report, Error *error)
+{
+    OutboxLease lease = {report->phase, report->index, report->attempt};
+    if (report->kind == REPORT_STARTED)
+        return outbox_add_start(&conversation->outbox, &lease, error);
+    if (report->kind == REPORT_EVENT) {
+        EventMessage event = {report->phase, report->index, report->migration, report->duration_ms};
+        return conversation->channel.session == NULL ||
+               session_send(conversation->channel.session, MESSAGE_EVENT, &event, NULL, error);
+    }
+    /* Cancelled because this worker leaves, not because the coordinator said so: another worker may do it. */
+    Outcome outcome = report->outcome;
+    if (outcome == OUTCOME_CANCELLED && conversation->draining)
+        outcome = OUTCOME_NOT_STARTED;
+    return add_result(conversation, &lease, outcome, &report->body, error);
+}
+
 /* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
  */
 static bool check_silence(Conversation *conversation, int64_t now_ms, Error *error)
@@ -245,7 +458,7 @@ static bool check_silence(Conversation *conversation, int64_t now_ms, Error *err
         return true;
     log_message(LOG_WARNING, conversation->log_context, "the coordinator has been silent for %lld ms",
                 (long long)(now_ms - conversation->channel.heard_ms));
-    work_abort(conversation, false);
+    abort_work(conversation, false);
     ERROR_CLEANUP Error kept = {0};
     if (conversation->channel.peer.length == 0 && !link_reopen(conversation->channel.link, &kept))
         log_error_value(LOG_WARNING, conversation->log_context, &kept); /* the old socket goes on */
@@ -269,12 +482,13 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
 
 bool conversation_turn(Conversation *conversation, int64_t now_ms, Error *error)
 {
-    if (!check_silence(conversation, now_ms, error) || !work_send_starts(conversation, error) ||
-        !work_send_results(conversation, error) || !beat(conversation, now_ms, error))
+    if (!check_silence(conversation, now_ms, error) ||
+        !outbox_send(&conversation->outbox, conversation->channel.session, error) ||
+        !beat(conversation, now_ms, error))
         return false;
     if (conversation->channel.session == NULL)
         return true;
-    work_forget_acknowledged(conversation);
+    outbox_forget(&conversation->outbox, session_acked(conversation->channel.session));
     return channel_pump(&conversation->channel, now_ms, error);
 }
 
@@ -287,12 +501,12 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 {
     bool first = !conversation->draining;
     conversation->draining = true;
-    work_abort(conversation, cancel);
+    abort_work(conversation, cancel);
     WaitingJob *job, *next;
     DL_FOREACH_SAFE(conversation->waiting, job, next)
     {
         DL_DELETE(conversation->waiting, job);
-        bool ok = work_answer(conversation, &job->message, OUTCOME_NOT_STARTED, error);
+        bool ok = answer_job(conversation, &job->message, OUTCOME_NOT_STARTED, error);
         record_clear(&JOB_RECORD, &job->message);
         free(job);
         if (!ok)
@@ -304,7 +518,7 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 
 bool conversation_is_quiet(const Conversation *conversation)
 {
-    bool nothing_kept = conversation->outbox == NULL && conversation->results.items.count == 0;
+    bool nothing_kept = outbox_count(&conversation->outbox) == 0;
     return conversation->in_flight == 0 && conversation->waiting == NULL &&
            (nothing_kept || conversation->state != CONVERSATION_SERVING);
 }

@@ -2,12 +2,11 @@
 #include "coordinator/cli/run.h"
 #include "coordinator/report.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 /* The result on stdout, the last words on stderr. */
 static bool print_report(const CliRun *run, const Error *reason, Error *error)
 {
-    const CliArguments *arguments = run->arguments;
+    const CliArguments *arguments = run->context.arguments;
     bool json = option_given(arguments, "json"), quiet = option_given(arguments, "quiet");
     bool ok = json ? report_migrate_json(stdout, &run->report, reason, error)
                    : report_migrate_text(stdout, &run->report, run->request.dry_run,
@@ -23,19 +22,16 @@ static int report_broken_off(const CliRun *run, Error *reason)
     ERROR_CLEANUP Error unprinted = {0};
     if (!print_report(run, reason, &unprinted))
         error_set_detail(reason, "%s", unprinted.message);
-    char *text = error_format(reason);
-    fputs(text != NULL ? text : "error: out of memory\n", stderr);
-    free(text);
-    return error_class(reason->code)->exit_code;
+    return cli_print_error(reason);
 }
 
 int cli_migrate(const CliArguments *arguments)
 {
-    CliRun run = {.arguments = arguments};
+    CliRun run;
     ERROR_CLEANUP Error error = {0};
     bool mark = option_given(arguments, "mark-applied");
     int code;
-    bool ok = cli_run(&run, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
+    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
     if (!ok && !run.report.applying)
         code = cli_run_failed(&run, &error);
     else if (!ok)

@@ -84,7 +84,8 @@ static void add_tenants(Bench *bench, size_t count)
     bench->host.seen = calloc(count, 1);
     for (size_t i = 0; i < count; i++) {
         char *id, *schema;
-        assert_true(asprintf(&id, "t%zu", i) > 0 && asprintf(&schema, "tenant_t%zu", i) > 0);
+        assert_true(asprintf(&id, "t%zu", i) > 0);
+        assert_true(asprintf(&schema, "tenant_t%zu", i) > 0);
         bench->tenants[i] = (Tenant){(char *)"main", id, schema};
         bench->pointers[i] = &bench->tenants[i];
     }

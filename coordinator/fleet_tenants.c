@@ -1,14 +1,8 @@
-#include "coordinator/run_tenants.h"
+#include "coordinator/fleet_tenants.h"
 #include "common/tenant_index.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void warn(const RunRequest *request, const char *text)
-{
-    if (request->on_warning != NULL)
-        request->on_warning(request->host, text);
-}
 
 /* A discover phase's host: where the ids go, and the first thing that went wrong. */
 typedef struct Discovery {
@@ -83,50 +77,37 @@ static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, E
 }
 
 /* Runs the configured discovery once on every database. */
-static bool discover(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+static bool discover(Fleet *fleet, TenantList *list, Error *error)
 {
-    const char *query = config_text(request->config, SETTING_TENANTS_QUERY);
-    RunOptions options = {
-        .discover_query = query[0] != '\0' ? (char *)query : NULL,
-        .schema_template = (char *)config_text(request->config, SETTING_TENANTS_SCHEMA),
-        .connect_timeout_ms = config_int(request->config, SETTING_POOLS_CONNECT_TIMEOUT_MS),
-        .retry_max_attempts = config_int(request->config, SETTING_RETRY_MAX_ATTEMPTS),
-    };
-    const TextList *databases = dispatcher_databases(dispatcher);
-    Tenant *targets = calloc(databases->count, sizeof *targets);
-    const Tenant **pointers = calloc(databases->count, sizeof *pointers);
+    const Config *config = fleet->request->config;
+    const char *query = config_text(config, SETTING_TENANTS_QUERY);
+    RunOptions options = fleet->options;
+    options.discover_query = query[0] != '\0' ? (char *)query : NULL;
+    options.schema_template = (char *)config_text(config, SETTING_TENANTS_SCHEMA);
+    const TextList *databases = fleet_databases(fleet);
     bool *done = calloc(databases->count + 1, sizeof *done);
-    bool ok = targets != NULL && pointers != NULL && done != NULL;
-    if (!ok)
-        error_memory(error);
-    for (size_t i = 0; ok && i < databases->count; i++) {
-        targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
-        pointers[i] = &targets[i];
-    }
+    if (done == NULL)
+        return error_memory(error);
     Discovery discovery = {.list = list, .databases = databases, .done = done};
     Phase phase = {
         .operation = OPERATION_DISCOVER,
-        .tenants = pointers,
-        .tenant_count = databases->count,
         .options = &options,
-        .max_failures = 0,
+        .max_failures = -1,
         .on_result = keep_discovered,
         .host = &discovery,
     };
     PhaseOutcome outcome = {0};
-    ok = ok && dispatcher_run(dispatcher, &phase, &outcome, error) &&
-         judge_discovery(&discovery, &outcome, error);
+    bool ok =
+        fleet_run_databases(fleet, &phase, &outcome, error) && judge_discovery(&discovery, &outcome, error);
     phase_outcome_clear(&outcome);
     error_clear(&discovery.invalid);
     error_clear(&discovery.error);
     free(done);
-    free(pointers);
-    free(targets);
     return ok;
 }
 
 /* tenants.ids, tenants.file or tenants.command. */
-static bool configured_list(const RunRequest *request, const TextList *databases, TenantList *list,
+static bool configured_list(const FleetRequest *request, const TextList *databases, TenantList *list,
                             Error *error)
 {
     const TextList *ids = config_tenant_ids(request->config);
@@ -178,7 +159,7 @@ static bool assign_databases(const TextList *databases, TenantList *list, Error 
     return true;
 }
 
-static bool exclude(const RunRequest *request, const TextList *databases, TenantList *list, Error *error)
+static bool exclude(const FleetRequest *request, const TextList *databases, TenantList *list, Error *error)
 {
     TenantList excluded = {0};
     bool ok =
@@ -189,10 +170,11 @@ static bool exclude(const RunRequest *request, const TextList *databases, Tenant
     return ok;
 }
 
-bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
 {
+    const FleetRequest *request = fleet->request;
     const Config *config = request->config;
-    const TextList *databases = dispatcher_databases(dispatcher);
+    const TextList *databases = fleet_databases(fleet);
     bool explicit_list = request->tenants != NULL || request->tenants_file != NULL;
     bool by_worker =
         config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
@@ -211,7 +193,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
     }
     if (!explicit_list && by_list && !configured_list(request, databases, list, error))
         return false;
-    if (!explicit_list && !by_list && !discover(request, dispatcher, list, error))
+    if (!explicit_list && !by_list && !discover(fleet, list, error))
         return false;
     if (!assign_databases(databases, list, error))
         return false;
@@ -220,7 +202,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
         char text[80];
         snprintf(text, sizeof text, "%zu duplicate tenants were dropped from the discovered list", dropped);
         if (dropped > 0)
-            warn(request, text);
+            fleet_warn(request, text);
     }
     if (!exclude(request, databases, list, error))
         return false;
@@ -229,7 +211,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
     return tenant_list_resolve(list, config_text(config, SETTING_TENANTS_SCHEMA), error);
 }
 
-uint32_t *run_tenants_predecessors(const TenantList *list, Error *error)
+uint32_t *fleet_tenants_predecessors(const TenantList *list, Error *error)
 {
     TENANT_INDEX_CLEANUP TenantIndex *firsts = tenant_index_new(list->count + 1, error);
     uint32_t *predecessors = calloc(list->count + 1, sizeof *predecessors);
