@@ -1,24 +1,17 @@
 #include "common/schema_drift.h"
 #include "common/buffer.h"
+#include "common/schema_drift_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* What is being compared. Everything found is appended to a list of `drift` and counted there. */
-typedef struct Comparison {
-    TenantSchemaDrift *drift;
-    bool failed; /* memory ran out */
-} Comparison;
-
-static char *copied(Comparison *comparison, const char *text)
+char *drift_copied(Comparison *comparison, const char *text)
 {
     char *copy = text != NULL ? strdup(text) : NULL;
     comparison->failed |= text != NULL && copy == NULL;
     return copy;
 }
 
-static char *sentence(Comparison *comparison, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static char *sentence(Comparison *comparison, const char *format, ...)
+char *drift_sentence(Comparison *comparison, const char *format, ...)
 {
     Buffer text = {0};
     va_list args;
@@ -30,178 +23,18 @@ static char *sentence(Comparison *comparison, const char *format, ...)
     return taken;
 }
 
-static bool same(const char *a, const char *b)
+bool drift_same(const char *a, const char *b)
 {
     return (a == NULL || *a == '\0') ? b == NULL || *b == '\0' : b != NULL && strcmp(a, b) == 0;
 }
 
-static void *add(Comparison *comparison, const RecordType *type, RecordList *list)
+void *drift_add(Comparison *comparison, const RecordType *type, RecordList *list)
 {
     void *record = record_list_add(type, list);
     comparison->failed |= record == NULL;
     comparison->drift->issue_count += record != NULL;
     return record;
 }
-
-/* ---- columns ---- */
-
-static const ColumnSchema *find_column(const RecordList *columns, const char *name)
-{
-    const ColumnSchema *items = columns->items;
-    for (size_t i = 0; i < columns->count; i++)
-        if (strcmp(items[i].name, name) == 0)
-            return &items[i];
-    return NULL;
-}
-
-/* `what` is the word of the sentence: "Column "a" <what> mismatch: ...". */
-static void column_differs(Comparison *comparison, RecordList *list, const char *column, const char *what,
-                           const char *expected, const char *actual)
-{
-    ColumnDrift *drift = add(comparison, &COLUMN_DRIFT, list);
-    if (drift == NULL)
-        return;
-    drift->column = copied(comparison, column);
-    drift->type = sentence(comparison, "%s_mismatch", what);
-    drift->expected = copied(comparison, expected);
-    drift->actual = copied(comparison, actual);
-    drift->description =
-        sentence(comparison, "Column \"%s\" %s mismatch: expected \"%s\", got \"%s\"", column, what,
-                 expected != NULL ? expected : "none", actual != NULL ? actual : "none");
-}
-
-static void nullability_differs(Comparison *comparison, RecordList *list, const ColumnSchema *expected)
-{
-    static const char *const WORDS[] = {"NOT NULL", "NULL"};
-    ColumnDrift *drift = add(comparison, &COLUMN_DRIFT, list);
-    if (drift == NULL)
-        return;
-    drift->column = copied(comparison, expected->name);
-    drift->type = copied(comparison, "nullable_mismatch");
-    drift->expected = copied(comparison, expected->is_nullable ? "true" : "false");
-    drift->actual = copied(comparison, expected->is_nullable ? "false" : "true");
-    drift->description =
-        sentence(comparison, "Column \"%s\" nullable mismatch: expected %s, got %s", expected->name,
-                 WORDS[expected->is_nullable], WORDS[!expected->is_nullable]);
-}
-
-/* The short names, as the contract has them, unless only the modifiers tell the two apart. */
-static void compare_type(Comparison *comparison, RecordList *list, const ColumnSchema *expected,
-                         const ColumnSchema *actual)
-{
-    bool short_names = !same(expected->udt_name, actual->udt_name);
-    if (short_names || !same(expected->type, actual->type))
-        column_differs(comparison, list, expected->name, "type",
-                       short_names ? expected->udt_name : expected->type,
-                       short_names ? actual->udt_name : actual->type);
-}
-
-static void compare_column(Comparison *comparison, RecordList *list, const ColumnSchema *expected,
-                           const ColumnSchema *actual)
-{
-    const struct {
-        const char *what, *expected, *actual;
-    } TEXTS[] = {
-        {"default", expected->column_default, actual->column_default},
-        {"collation", expected->collation, actual->collation},
-        {"identity", expected->identity, actual->identity},
-        {"generated", expected->generated, actual->generated},
-    };
-    compare_type(comparison, list, expected, actual);
-    if (expected->is_nullable != actual->is_nullable)
-        nullability_differs(comparison, list, expected);
-    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
-        if (!same(TEXTS[i].expected, TEXTS[i].actual))
-            column_differs(comparison, list, expected->name, TEXTS[i].what, TEXTS[i].expected,
-                           TEXTS[i].actual);
-}
-
-static void column_missing(Comparison *comparison, RecordList *list, const ColumnSchema *column)
-{
-    ColumnDrift *drift = add(comparison, &COLUMN_DRIFT, list);
-    if (drift == NULL)
-        return;
-    drift->column = copied(comparison, column->name);
-    drift->type = copied(comparison, "missing");
-    drift->expected = copied(comparison, column->data_type);
-    drift->description =
-        sentence(comparison, "Column \"%s\" (%s) is missing", column->name, column->data_type);
-}
-
-static void column_extra(Comparison *comparison, RecordList *list, const ColumnSchema *column)
-{
-    ColumnDrift *drift = add(comparison, &COLUMN_DRIFT, list);
-    if (drift == NULL)
-        return;
-    drift->column = copied(comparison, column->name);
-    drift->type = copied(comparison, "extra");
-    drift->actual = copied(comparison, column->data_type);
-    drift->description =
-        sentence(comparison, "Extra column \"%s\" (%s) not in reference", column->name, column->data_type);
-}
-
-/* The names of the columns that both have, in the order of `columns`. */
-static char *common_order(Comparison *comparison, const RecordList *columns, const RecordList *others)
-{
-    Buffer text = {0};
-    const ColumnSchema *items = columns->items;
-    for (size_t i = 0; i < columns->count; i++)
-        if (find_column(others, items[i].name) != NULL)
-            buffer_appendf(&text, "%s%s", text.length > 0 ? ", " : "", items[i].name);
-    char *taken = buffer_take(&text);
-    comparison->failed |= taken == NULL;
-    return taken;
-}
-
-static const ColumnSchema *next_common(const RecordList *columns, size_t *at, const RecordList *others)
-{
-    const ColumnSchema *items = columns->items;
-    while (*at < columns->count) {
-        const ColumnSchema *column = &items[(*at)++];
-        if (find_column(others, column->name) != NULL)
-            return column;
-    }
-    return NULL;
-}
-
-/* One issue for a table, at the first column that is out of place: inserts and COPY without a column list
- * care. */
-static void compare_order(Comparison *comparison, RecordList *list, const RecordList *expected,
-                          const RecordList *actual)
-{
-    const ColumnSchema *ours, *theirs;
-    size_t at = 0, other_at = 0;
-    do {
-        ours = next_common(expected, &at, actual);
-        theirs = next_common(actual, &other_at, expected);
-    } while (ours != NULL && theirs != NULL && strcmp(ours->name, theirs->name) == 0);
-    if (ours == NULL || theirs == NULL)
-        return;
-    char *wanted = common_order(comparison, expected, actual);
-    char *found = common_order(comparison, actual, expected);
-    column_differs(comparison, list, ours->name, "order", wanted, found);
-    free(wanted);
-    free(found);
-}
-
-static void compare_columns(Comparison *comparison, RecordList *list, const RecordList *expected,
-                            const RecordList *actual)
-{
-    const ColumnSchema *items = expected->items, *others = actual->items;
-    for (size_t i = 0; i < expected->count; i++) {
-        const ColumnSchema *column = find_column(actual, items[i].name);
-        if (column != NULL)
-            compare_column(comparison, list, &items[i], column);
-        else
-            column_missing(comparison, list, &items[i]);
-    }
-    for (size_t i = 0; i < actual->count; i++)
-        if (find_column(expected, others[i].name) == NULL)
-            column_extra(comparison, list, &others[i]);
-    compare_order(comparison, list, expected, actual);
-}
-
-/* ---- lists in the order of names ---- */
 
 /* What a walk over two lists calls with an item of one of them, or with one of each. */
 typedef void Visit(Comparison *comparison, void *list, const void *expected, const void *actual);
@@ -231,8 +64,6 @@ static void walk(Comparison *comparison, void *list, const RecordList *expected,
     }
 }
 
-/* ---- indexes and constraints ---- */
-
 static int index_order(const void *a, const void *b)
 {
     return strcmp(((const IndexSchema *)a)->name, ((const IndexSchema *)b)->name);
@@ -240,30 +71,31 @@ static int index_order(const void *a, const void *b)
 
 static char *index_text(Comparison *comparison, const IndexSchema *index)
 {
-    return index != NULL ? sentence(comparison, "%s%s", index->definition, index->invalid ? " INVALID" : "")
-                         : NULL;
+    return index != NULL
+               ? drift_sentence(comparison, "%s%s", index->definition, index->invalid ? " INVALID" : "")
+               : NULL;
 }
 
 static void visit_index(Comparison *comparison, void *list, const void *expected, const void *actual)
 {
     const IndexSchema *ours = expected, *theirs = actual;
-    if (ours != NULL && theirs != NULL && same(ours->canonical, theirs->canonical))
+    if (ours != NULL && theirs != NULL && drift_same(ours->canonical, theirs->canonical))
         return;
-    NamedDrift *drift = add(comparison, &INDEX_DRIFT, list);
+    NamedDrift *drift = drift_add(comparison, &INDEX_DRIFT, list);
     if (drift == NULL)
         return;
     const char *name = ours != NULL ? ours->name : theirs->name;
-    drift->name = copied(comparison, name);
+    drift->name = drift_copied(comparison, name);
     drift->expected = index_text(comparison, ours);
     drift->actual = index_text(comparison, theirs);
-    drift->type = copied(comparison, theirs == NULL ? "missing"
-                                     : ours == NULL ? "extra"
-                                                    : "definition_mismatch");
-    drift->description = sentence(comparison,
-                                  theirs == NULL ? "Index \"%s\" is missing"
-                                  : ours == NULL ? "Extra index \"%s\" not in reference"
-                                                 : "Index \"%s\" definition differs",
-                                  name);
+    drift->type = drift_copied(comparison, theirs == NULL ? "missing"
+                                           : ours == NULL ? "extra"
+                                                          : "definition_mismatch");
+    drift->description = drift_sentence(comparison,
+                                        theirs == NULL ? "Index \"%s\" is missing"
+                                        : ours == NULL ? "Extra index \"%s\" not in reference"
+                                                       : "Index \"%s\" definition differs",
+                                        name);
 }
 
 static int constraint_order(const void *a, const void *b)
@@ -290,36 +122,34 @@ static void tell_constraints_apart(Comparison *comparison, NamedDrift *drift, co
 {
     drift->expected = ours != NULL ? constraint_summary(comparison, ours) : NULL;
     drift->actual = theirs != NULL ? constraint_summary(comparison, theirs) : NULL;
-    if (ours == NULL || theirs == NULL || !same(drift->expected, drift->actual))
+    if (ours == NULL || theirs == NULL || !drift_same(drift->expected, drift->actual))
         return;
     free(drift->expected);
     free(drift->actual);
-    drift->expected = copied(comparison, ours->definition);
-    drift->actual = copied(comparison, theirs->definition);
+    drift->expected = drift_copied(comparison, ours->definition);
+    drift->actual = drift_copied(comparison, theirs->definition);
 }
 
 static void visit_constraint(Comparison *comparison, void *list, const void *expected, const void *actual)
 {
     const ConstraintSchema *ours = expected, *theirs = actual;
-    if (ours != NULL && theirs != NULL && same(ours->canonical, theirs->canonical))
+    if (ours != NULL && theirs != NULL && drift_same(ours->canonical, theirs->canonical))
         return;
-    NamedDrift *drift = add(comparison, &CONSTRAINT_DRIFT, list);
+    NamedDrift *drift = drift_add(comparison, &CONSTRAINT_DRIFT, list);
     if (drift == NULL)
         return;
     const ConstraintSchema *one = ours != NULL ? ours : theirs;
-    drift->name = copied(comparison, one->name);
+    drift->name = drift_copied(comparison, one->name);
     tell_constraints_apart(comparison, drift, ours, theirs);
-    drift->type = copied(comparison, theirs == NULL ? "missing"
-                                     : ours == NULL ? "extra"
-                                                    : "definition_mismatch");
+    drift->type = drift_copied(comparison, theirs == NULL ? "missing"
+                                           : ours == NULL ? "extra"
+                                                          : "definition_mismatch");
     drift->description =
-        theirs == NULL ? sentence(comparison, "Constraint \"%s\" (%s) is missing", one->name, one->type)
-        : ours == NULL
-            ? sentence(comparison, "Extra constraint \"%s\" (%s) not in reference", one->name, one->type)
-            : sentence(comparison, "Constraint \"%s\" definition differs", one->name);
+        theirs == NULL ? drift_sentence(comparison, "Constraint \"%s\" (%s) is missing", one->name, one->type)
+        : ours == NULL ? drift_sentence(comparison, "Extra constraint \"%s\" (%s) not in reference",
+                                        one->name, one->type)
+                       : drift_sentence(comparison, "Constraint \"%s\" definition differs", one->name);
 }
-
-/* ---- everything else ---- */
 
 typedef struct ObjectKind {
     const char *kind;
@@ -360,25 +190,26 @@ static int object_order(const void *a, const void *b)
 static void object_differs(Comparison *comparison, RecordList *list, const ObjectKind *kind,
                            const ObjectSchema *ours, const ObjectSchema *theirs)
 {
-    ObjectDrift *drift = add(comparison, &OBJECT_DRIFT, list);
+    ObjectDrift *drift = drift_add(comparison, &OBJECT_DRIFT, list);
     if (drift == NULL)
         return;
     const ObjectSchema *one = ours != NULL ? ours : theirs;
     const char *at = one->table != NULL ? "\" on table \"" : "",
                *table = one->table != NULL ? one->table : "";
-    drift->object = copied(comparison, one->name);
-    drift->kind = copied(comparison, kind->kind);
-    drift->table = copied(comparison, one->table);
-    drift->expected = ours != NULL ? copied(comparison, ours->definition) : NULL;
-    drift->actual = theirs != NULL ? copied(comparison, theirs->definition) : NULL;
-    drift->type = copied(comparison, theirs == NULL ? "missing"
-                                     : ours == NULL ? "extra"
-                                                    : "definition_mismatch");
-    drift->description =
-        theirs == NULL ? sentence(comparison, "%s \"%s%s%s\" is missing", kind->word, one->name, at, table)
-        : ours == NULL
-            ? sentence(comparison, "Extra %s \"%s%s%s\" not in reference", kind->kind, one->name, at, table)
-            : sentence(comparison, "%s \"%s%s%s\" definition differs", kind->word, one->name, at, table);
+    drift->object = drift_copied(comparison, one->name);
+    drift->kind = drift_copied(comparison, kind->kind);
+    drift->table = drift_copied(comparison, one->table);
+    drift->expected = ours != NULL ? drift_copied(comparison, ours->definition) : NULL;
+    drift->actual = theirs != NULL ? drift_copied(comparison, theirs->definition) : NULL;
+    drift->type = drift_copied(comparison, theirs == NULL ? "missing"
+                                           : ours == NULL ? "extra"
+                                                          : "definition_mismatch");
+    drift->description = theirs == NULL ? drift_sentence(comparison, "%s \"%s%s%s\" is missing", kind->word,
+                                                         one->name, at, table)
+                         : ours == NULL ? drift_sentence(comparison, "Extra %s \"%s%s%s\" not in reference",
+                                                         kind->kind, one->name, at, table)
+                                        : drift_sentence(comparison, "%s \"%s%s%s\" definition differs",
+                                                         kind->word, one->name, at, table);
 }
 
 /* The objects of one kind, those of one table when `table` is not NULL. */
@@ -387,19 +218,17 @@ static void compare_objects(Comparison *comparison, RecordList *list, const Obje
 {
     const ObjectSchema *items = expected->items, *others = actual->items;
     for (size_t i = 0; i < expected->count; i++) {
-        if (table != NULL && !same(items[i].table, table))
+        if (table != NULL && !drift_same(items[i].table, table))
             continue;
         const ObjectSchema *other = find_item(actual, sizeof *other, &items[i], object_order);
-        if (other == NULL || !same(items[i].canonical, other->canonical))
+        if (other == NULL || !drift_same(items[i].canonical, other->canonical))
             object_differs(comparison, list, kind, &items[i], other);
     }
     for (size_t i = 0; i < actual->count; i++)
-        if ((table == NULL || same(others[i].table, table)) &&
+        if ((table == NULL || drift_same(others[i].table, table)) &&
             find_item(expected, sizeof *others, &others[i], object_order) == NULL)
             object_differs(comparison, list, kind, NULL, &others[i]);
 }
-
-/* ---- tables ---- */
 
 typedef struct Sides {
     const TenantSchema *reference, *target;
@@ -413,7 +242,7 @@ static int table_order(const void *a, const void *b)
 static void compare_table_itself(Comparison *comparison, RecordList *list, const TableSchema *ours,
                                  const TableSchema *theirs)
 {
-    if (same(ours->definition, theirs->definition))
+    if (drift_same(ours->definition, theirs->definition))
         return;
     object_differs(
         comparison, list, &TABLE_ITSELF,
@@ -426,7 +255,7 @@ static void compare_table_itself(Comparison *comparison, RecordList *list, const
 static void compare_tables(Comparison *comparison, const Sides *sides, TableDrift *drift,
                            const TableSchema *ours, const TableSchema *theirs)
 {
-    compare_columns(comparison, &drift->columns, &ours->columns, &theirs->columns);
+    drift_compare_columns(comparison, &drift->columns, &ours->columns, &theirs->columns);
     walk(comparison, &drift->indexes, &ours->indexes, &theirs->indexes, sizeof(IndexSchema), index_order,
          visit_index);
     walk(comparison, &drift->constraints, &ours->constraints, &theirs->constraints, sizeof(ConstraintSchema),
@@ -446,7 +275,7 @@ static void whole_table(Comparison *comparison, TableDrift *drift, const TableSc
     const TableSchema *table = ours != NULL ? ours : theirs;
     const ColumnSchema *columns = table->columns.items;
     for (size_t i = 0; i < table->columns.count; i++)
-        (ours != NULL ? column_missing : column_extra)(comparison, &drift->columns, &columns[i]);
+        (ours != NULL ? drift_column_missing : drift_column_extra)(comparison, &drift->columns, &columns[i]);
     ObjectSchema itself = {.name = table->name, .definition = (char *)"no columns"};
     if (table->columns.count == 0)
         object_differs(comparison, &drift->objects, &TABLE_ITSELF, ours != NULL ? &itself : NULL,
@@ -466,8 +295,8 @@ static void add_table(Comparison *comparison, const Sides *sides, const TableSch
         whole_table(comparison, &found, ours, theirs);
     if (comparison->drift->issue_count == before)
         return;
-    found.table = copied(comparison, ours != NULL ? ours->name : theirs->name);
-    found.status = copied(comparison, theirs == NULL ? "missing" : ours == NULL ? "extra" : "drifted");
+    found.table = drift_copied(comparison, ours != NULL ? ours->name : theirs->name);
+    found.status = drift_copied(comparison, theirs == NULL ? "missing" : ours == NULL ? "extra" : "drifted");
     TableDrift *kept = record_list_add(&TABLE_DRIFT, tables);
     comparison->failed |= kept == NULL;
     if (kept != NULL)
@@ -498,8 +327,8 @@ bool schema_compare(const TenantSchema *reference, const TenantSchema *target, T
     TenantSchemaDrift drift = {0};
     Comparison comparison = {.drift = &drift};
     Sides sides = {reference, target};
-    drift.tenant_id = copied(&comparison, target->tenant_id);
-    drift.schema_name = copied(&comparison, target->schema_name);
+    drift.tenant_id = drift_copied(&comparison, target->tenant_id);
+    drift.schema_name = drift_copied(&comparison, target->schema_name);
     const TableSchema *tables = reference->tables.items, *others = target->tables.items;
     for (size_t i = 0; i < reference->tables.count; i++)
         add_table(&comparison, &sides, &tables[i],
