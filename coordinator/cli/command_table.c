@@ -106,6 +106,44 @@ static const ExitCode STATUS_EXITS[] = {
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
+static const Option DIFF_OPTIONS[] = {
+    {.name = "reference",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .doc = "compare with this tenant; by default with the first one"},
+    {.name = "no-indexes", .setting = NO_SETTING, .doc = "leave indexes out"},
+    {.name = "no-constraints", .setting = NO_SETTING, .doc = "leave constraints out"},
+    {.name = "exclude-tables",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "leave these tables out, besides the tracking table"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const Option INTROSPECT_OPTIONS[] = {
+    {.name = "tenant",
+     .letter = 't',
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_TENANTS,
+     .doc = "this tenant (db/ID when several databases know the id)"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode DIFF_EXITS[] = {
+    {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_INTERRUPTED, "interrupted"},
+    {-1, NULL},
+};
+
+static const ExitCode INTROSPECT_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -138,6 +176,36 @@ static const Command ROWS_OF_COMMANDS[] = {
                 {"Output", ROWS(STATUS_OUTPUT)},
             },
         .run = cli_status,
+    },
+    {
+        .name = "diff",
+        .summary = "Tell how the schemas of tenants differ from a reference's; by default of all tenants.",
+        .usage = "[--reference ID] [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy diff --reference acme --exclude-tables audit_log",
+        .exits = DIFF_EXITS,
+        .groups =
+            {
+                {"Comparison", ROWS(DIFF_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_diff,
+    },
+    {
+        .name = "introspect",
+        .summary = "Show everything in one tenant's schema.",
+        .usage = "--tenant ID [options]",
+        .example = "pgconvoy introspect --tenant acme --json",
+        .exits = INTROSPECT_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(INTROSPECT_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_introspect,
     },
 };
 /* clang-format on */

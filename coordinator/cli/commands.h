@@ -2,5 +2,7 @@
 #pragma once
 #include "common/options.h"
 
-int cli_migrate(const CliArguments *arguments); /* migrate.c */
-int cli_status(const CliArguments *arguments);  /* status.c */
+int cli_migrate(const CliArguments *arguments);    /* migrate.c */
+int cli_status(const CliArguments *arguments);     /* status.c */
+int cli_diff(const CliArguments *arguments);       /* diff.c */
+int cli_introspect(const CliArguments *arguments); /* introspect.c */
