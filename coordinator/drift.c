@@ -80,9 +80,16 @@ static bool fail_entry(DriftEntry *entry, const char *message, const char *sqlst
     return drift->error != NULL;
 }
 
-static bool take_digest(DriftRun *run, DriftEntry *entry, TenantDigest *digest, Error *error)
+/* Of whom nothing was heard: the run was aborted, no worker was left, its result could not be sent. */
+static bool fail_silent(DriftEntry *entry, Outcome outcome)
+{
+    return fail_entry(entry, "the schema was not looked at", NULL, outcome_name(outcome));
+}
+
+static bool take_digest(DriftRun *run, DriftEntry *entry, TenantDigest *digest, Outcome outcome, Error *error)
 {
     TenantSchemaDrift *drift = &entry->drift;
+    bool ok = true;
     entry->digest = *digest;
     *digest = (TenantDigest){0};
     entry->cluster = SIZE_MAX;
@@ -90,11 +97,10 @@ static bool take_digest(DriftRun *run, DriftEntry *entry, TenantDigest *digest, 
     drift->schema_name = strdup(entry->tenant->schema);
     drift->database = run->report->several_databases ? strdup(entry->tenant->database) : NULL;
     if (entry->digest.error != NULL)
-        return fail_entry(entry, entry->digest.error, entry->digest.sqlstate, entry->digest.outcome) ||
-               error_memory(error);
-    if (entry->digest.digest == NULL)
-        return fail_entry(entry, "not looked at", NULL, NULL) || error_memory(error);
-    return (drift->tenant_id != NULL && drift->schema_name != NULL) || error_memory(error);
+        ok = fail_entry(entry, entry->digest.error, entry->digest.sqlstate, entry->digest.outcome);
+    else if (entry->digest.digest == NULL)
+        ok = fail_silent(entry, outcome);
+    return (ok && drift->tenant_id != NULL && drift->schema_name != NULL) || error_memory(error);
 }
 
 static bool read_digests(DriftRun *run, Error *error)
@@ -114,7 +120,8 @@ static bool read_digests(DriftRun *run, Error *error)
     for (size_t i = 0; i < report->count; i++)
         report->entries[i].tenant = &report->tenants.items[i];
     for (size_t i = 0; ok && i < report->count; i++)
-        ok = take_digest(run, &report->entries[i], fleet_result(&results, i), error);
+        ok = take_digest(run, &report->entries[i], fleet_result(&results, i), results.outcome.outcomes[i],
+                         error);
     fleet_results_clear(&results);
     return ok;
 }
@@ -209,12 +216,22 @@ static bool add_unexplained(TenantSchemaDrift *drift, Error *error)
     return true;
 }
 
-static bool compare_entry(DriftRun *run, DriftEntry *entry, const TenantSchema *schema, Error *error)
+/* Why a schema cannot be compared, if so. */
+static bool is_readable(DriftEntry *entry, const TenantSchema *schema, Outcome outcome, bool *ret_memory)
 {
-    if (schema->error != NULL)
-        return fail_entry(entry, schema->error, schema->sqlstate, schema->outcome) || error_memory(error);
-    if (schema->introspected_at == NULL)
-        return fail_entry(entry, "not looked at", NULL, NULL) || error_memory(error);
+    if (schema->tenant_id != NULL && schema->error == NULL)
+        return true;
+    *ret_memory = schema->error != NULL ? fail_entry(entry, schema->error, schema->sqlstate, schema->outcome)
+                                        : fail_silent(entry, outcome);
+    return false;
+}
+
+static bool compare_entry(DriftRun *run, DriftEntry *entry, const TenantSchema *schema, Outcome outcome,
+                          Error *error)
+{
+    bool memory = true;
+    if (!is_readable(entry, schema, outcome, &memory))
+        return memory || error_memory(error);
     TenantSchemaDrift found;
     if (!schema_compare(&run->reference, schema, &found, error))
         return false;
@@ -243,7 +260,7 @@ static bool compare_some(DriftRun *run, DriftEntry *const *entries, size_t count
     FleetResults results = {0};
     bool ok = introspect(run, entries, count, &results, error);
     for (size_t i = 0; ok && i < count; i++)
-        ok = compare_entry(run, entries[i], fleet_result(&results, i), error);
+        ok = compare_entry(run, entries[i], fleet_result(&results, i), results.outcome.outcomes[i], error);
     fleet_results_clear(&results);
     return ok;
 }
@@ -257,10 +274,9 @@ static bool introspect_reference(DriftRun *run, Error *error)
         TenantSchema *schema = fleet_result(&results, 0);
         run->reference = *schema;
         *schema = (TenantSchema){0};
-        if (run->reference.introspected_at == NULL)
-            ok = fail_entry(first, run->reference.error != NULL ? run->reference.error : "not looked at",
-                            run->reference.sqlstate, run->reference.outcome) ||
-                 error_memory(error);
+        bool memory = true;
+        is_readable(first, &run->reference, results.outcome.outcomes[0], &memory);
+        ok = memory || error_memory(error);
     }
     fleet_results_clear(&results);
     return ok;

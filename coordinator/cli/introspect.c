@@ -73,7 +73,7 @@ static void print_text(const TenantSchema *schema)
 /* A schema that could not be read is the command's error, in the server's words. */
 static bool judge(const TenantSchema *schema, Error *error)
 {
-    if (schema->introspected_at != NULL)
+    if (schema->tenant_id != NULL && schema->error == NULL)
         return true;
     error_set(error, schema->outcome != NULL ? ERROR_NO_SCHEMA : ERROR_SERVER, "%s",
               schema->error != NULL ? schema->error : "the schema was not looked at");
@@ -91,8 +91,9 @@ int cli_introspect(const CliArguments *arguments)
     CliContext context;
     TenantSchema schema = {0};
     ERROR_CLEANUP Error error = {0};
-    bool ok = cli_context_open(&context, arguments, &error) && cli_context_select(&context, &error) &&
-              introspect_run(&context.request, &schema, &error) && judge(&schema, &error);
+    bool ok = cli_context_open(&context, arguments, &error);
+    context.request.tenants = option_value(arguments, "tenant");
+    ok = ok && introspect_run(&context.request, &schema, &error) && judge(&schema, &error);
     progress_clear(&context.progress);
     if (ok && option_given(arguments, "json"))
         ok = print_json(&schema, &error);
