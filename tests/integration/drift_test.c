@@ -2,6 +2,7 @@
 #include "common/json.h"
 #include "common/schema_drift.h"
 #include "tests/integration/op_support.h"
+#include "worker/ops/schema_sql.h"
 #include <stdlib.h>
 
 enum { SIDES = 2 };
@@ -535,13 +536,72 @@ static void session_is_left_clean(void **state)
     reservoir_release(fixture.context.reservoir, used, 0);
 }
 
+static void look_for_scans(void *context, const PGresult *rows)
+{
+    size_t *plans = context;
+    bool is_plan = PQnfields(rows) > 0 && strcmp(PQfname(rows, 0), "QUERY PLAN") == 0;
+    *plans += is_plan;
+    for (int row = 0; is_plan && row < PQntuples(rows); row++)
+        if (strstr(PQgetvalue(rows, row, 0), "Seq Scan") != NULL)
+            fail_msg("%s", PQgetvalue(rows, row, 0));
+}
+
+/* The message with each query explained instead of run. */
+static void explain(Buffer *message, size_t expected_plans)
+{
+    Error error ERROR_CLEANUP = {0};
+    BUFFER_CLEANUP Buffer sql = {0};
+    const char *rest = buffer_text(message), *query;
+    size_t plans = 0;
+    while ((query = strstr(rest, "WITH indexes")) != NULL) {
+        buffer_append(&sql, rest, (size_t)(query - rest));
+        buffer_append_text(&sql, "EXPLAIN WITH indexes");
+        rest = query + strlen("WITH indexes");
+    }
+    buffer_append_text(&sql, rest);
+    ReservoirRequest request = {.application_name = "pgconvoy/test/1"};
+    Connection *lent = reservoir_acquire_for(fixture.context.reservoir, &request, &error);
+    if (!connection_exec_each(lent, buffer_text(&sql), look_for_scans, &plans, &error))
+        fail_msg("%s", error.message);
+    reservoir_release(fixture.context.reservoir, lent, 0);
+    assert_int_equal(plans, expected_plans);
+}
+
+/* What a tenant costs does not depend on how many others there are. */
+static void every_look_up_goes_by_an_index(void **state)
+{
+    (void)state;
+    BUFFER_CLEANUP Buffer digests_sql = {0}, introspection = {0};
+    make(SCHEMAS[0], BASE);
+    sql_run(connection, "ANALYZE");
+    const int version = PQserverVersion(connection);
+    schema_append_digests(&digests_sql, &fixture.options, version, SCHEMAS, SIDES);
+    explain(&digests_sql, 1);
+    schema_append_introspection(&introspection, &fixture.options, version, SCHEMAS[0]);
+    explain(&introspection, 6);
+}
+
 static int start(void **state)
 {
     (void)state;
     cluster = cluster_start(NULL);
+    cluster_start_bouncer(cluster, 2);
     connection = cluster_connect(cluster, "postgres");
     sql_run(connection, "CREATE ROLE limited LOGIN");
+    return 0;
+}
+
+static int start_direct(void **state)
+{
+    start(state);
     fixture_start(&fixture, cluster_url(cluster, "postgres"), 2);
+    return 0;
+}
+
+static int start_pooled(void **state)
+{
+    start(state);
+    fixture_start(&fixture, cluster_bouncer_url(cluster, "postgres"), 2);
     return 0;
 }
 
@@ -565,7 +625,15 @@ int main(void)
         cmocka_unit_test(trouble_stays_with_its_own_tenant),
         cmocka_unit_test(role_without_rights_is_told_so),
         cmocka_unit_test(introspection_has_the_contract_s_shape),
+        cmocka_unit_test(every_look_up_goes_by_an_index),
         cmocka_unit_test(session_is_left_clean),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    const struct CMUnitTest pooled[] = {
+        cmocka_unit_test(same_migrations_give_no_drift),
+        cmocka_unit_test(trouble_stays_with_its_own_tenant),
+        cmocka_unit_test(introspection_has_the_contract_s_shape),
+        cmocka_unit_test(session_is_left_clean),
+    };
+    int failed = cmocka_run_group_tests_name("directly", tests, start_direct, stop);
+    return failed + cmocka_run_group_tests_name("through a bouncer", pooled, start_pooled, stop);
 }
