@@ -42,13 +42,15 @@ const RecordType TENANT_SYNC_STATUS = RECORD_TYPE("TenantSyncStatus", TenantSync
 const RecordType TENANT_SYNC_STATUS_CLI =
     RECORD_TYPE("TenantSyncStatusCli", TenantSyncStatus, STATUS_CLI_FIELDS);
 
-#define RESULT_OURS                                               \
-    RESULT("database", FIELD_TEXT, FIELD_OPTIONAL, database),     \
-        RESULT("outcome", FIELD_TEXT, FIELD_ALWAYS, outcome),     \
-        RESULT("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate), \
-        RESULT("detail", FIELD_TEXT, FIELD_OPTIONAL, detail),     \
-        RESULT("hint", FIELD_TEXT, FIELD_OPTIONAL, hint),         \
-        RESULT("attempts", FIELD_INT, FIELD_ALWAYS, attempts)
+#define RESULT_OURS                                                  \
+    RESULT("database", FIELD_TEXT, FIELD_OPTIONAL, database),        \
+        RESULT("outcome", FIELD_TEXT, FIELD_ALWAYS, outcome),        \
+        RESULT("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate),    \
+        RESULT("detail", FIELD_TEXT, FIELD_OPTIONAL, detail),        \
+        RESULT("hint", FIELD_TEXT, FIELD_OPTIONAL, hint),            \
+        RESULT("attempts", FIELD_INT, FIELD_ALWAYS, attempts),       \
+        RESULT("recovered", FIELD_TEXTS, FIELD_OPTIONAL, recovered), \
+        RESULT("afterLoss", FIELD_BOOL, FIELD_WIRE, after_loss)
 
 static const RecordField RESULT_FIELDS[] = {
     RESULT("tenantId", FIELD_TEXT, FIELD_ALWAYS, tenant_id),

@@ -35,6 +35,8 @@ typedef struct TenantSyncResult {
     char *detail;
     char *hint;
     int64_t attempts;
+    TextList recovered; /* of the above: committed by an attempt whose result was lost */
+    bool after_loss;    /* wire only: an earlier attempt was lost, so what is done may be its work */
 } TenantSyncResult;
 
 extern const RecordType TENANT_SYNC_RESULT;

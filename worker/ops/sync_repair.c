@@ -97,6 +97,7 @@ void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair 
     ret_result->tenant_id = strdup(tenant->id);
     ret_result->schema_name = strdup(tenant->schema);
     ret_result->attempts = tenant->attempt;
+    ret_result->after_loss = tenant->recovering;
     ret_result->success = good;
     if (good) {
         bool wrote = ret_done->count > 0 && !context->options->dry_run;
