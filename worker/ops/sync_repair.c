@@ -88,9 +88,10 @@ static void report_error(Turn *turn, TenantSyncResult *result)
 void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair *repair, TextList *ret_done,
                  TenantSyncResult *ret_result, Outcome *ret_outcome)
 {
-    Work work = {.turn = turn_begin(context, tenant), .repair = repair, .done = ret_done};
+    Work work = {.repair = repair, .done = ret_done};
     TenantWrite write = {
-        .what = "the repair of the tracking table", .decide = decide, .see = see, .operation = &work};
+        .claim = "the tracking table was repaired", .decide = decide, .see = see, .operation = &work};
+    turn_begin(&work.turn, context, tenant);
     bool good = tenant_write(&work.turn, &write);
     if (good && !move_all(ret_done, &work.intended))
         good = error_memory(&work.turn.error);
@@ -107,7 +108,7 @@ void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair 
         report_error(&work.turn, ret_result);
     }
     ret_result->outcome = strdup(outcome_name(*ret_outcome));
-    ret_result->duration_ms = turn_now_ms(&work.turn) - work.turn.started_ms;
+    ret_result->duration_ms = turn_elapsed_ms(&work.turn);
     text_list_clear(&work.intended);
     turn_end(&work.turn);
 }

@@ -54,26 +54,28 @@ static bool begin(const Writing *writing, bool *ret_locked)
 
 /* What was read under the lock settles what became of a lost attempt. A write that breaks the connection each
  * time is not sent for ever. */
-static bool settle_doubt(const Writing *writing, Tries *tries, const Buffer *sql)
+static bool settle_doubt(const Writing *writing, TurnStep *step, const Buffer *sql)
 {
-    Turn *turn = writing->turn;
-    bool tired = tries->in_doubt && tries->transient >= turn->run.retry_attempts;
-    tries->in_doubt = false;
-    if (tired && sql->length > 0)
-        error_move(&turn->error, &tries->lost);
-    return !tired || sql->length == 0;
+    bool tired = turn_should_probe(writing->turn, step);
+    step->in_doubt = false;
+    if (!tired || sql->length == 0)
+        return true;
+    turn_after_probe(writing->turn, step);
+    return false;
 }
 
-static bool decide(Writing *writing, Tries *tries, Buffer *sql)
+static bool decide(Writing *writing, TurnStep *step, Buffer *sql)
 {
     Turn *turn = writing->turn;
     const OpContext *context = turn->context;
     const TenantWrite *write = writing->write;
-    return migration_plan_read(&writing->plan, turn->connection, turn->tenant->schema, context->options,
-                               context->bundle, &turn->error) &&
-           turn_may_attempt(turn, tries) &&
-           write->decide(write->operation, &writing->plan, tries->in_doubt, sql, &turn->error) &&
-           (!buffer_failed(sql) || error_memory(&turn->error)) && settle_doubt(writing, tries, sql);
+    if (!migration_plan_read(&writing->plan, turn->connection, turn->tenant->schema, context->options,
+                             context->bundle, &turn->error))
+        return false;
+    if (turn_is_cancelled(turn))
+        return error_set(&turn->error, ERROR_CANCELLED, "cancelled before anything was written");
+    return write->decide(write->operation, &writing->plan, step->in_doubt, sql, &turn->error) &&
+           (!buffer_failed(sql) || error_memory(&turn->error)) && settle_doubt(writing, step, sql);
 }
 
 static void see_result(void *context, const PGresult *result)
@@ -117,65 +119,71 @@ static AttemptEnd commit(Writing *writing, Buffer *sql)
     return ATTEMPT_REFUSED;
 }
 
-static AttemptEnd attempt(Writing *writing, Tries *tries)
+static AttemptEnd attempt(Writing *writing, TurnStep *step)
 {
     BUFFER_CLEANUP Buffer sql = {0};
     bool locked = false;
     AttemptEnd end = ATTEMPT_REFUSED;
     if (begin(writing, &locked) && !locked)
         end = ATTEMPT_BUSY;
-    else if (locked && decide(writing, tries, &sql))
+    else if (locked && decide(writing, step, &sql))
         end = commit(writing, &sql);
     if (end == ATTEMPT_BUSY || end == ATTEMPT_REFUSED)
         session_roll_back(writing->turn->connection);
     return end;
 }
 
-static void explain_timeout(Turn *turn)
+static bool after_refusal(Turn *turn, TurnStep *step)
 {
-    if (strcmp(turn->error.sqlstate, "57014") != 0)
-        return;
-    if (turn_is_cancelled(turn))
-        turn->error.code = ERROR_CANCELLED;
-    else if (turn->error.hint == NULL)
+    if (turn_after_refusal(turn, step))
+        return true;
+    if (strcmp(turn->error.sqlstate, "57014") == 0 && turn->error.code != ERROR_CANCELLED &&
+        turn->error.hint == NULL)
         error_set_hint(&turn->error, "if a timeout ended it, raise run.statement_timeout_ms");
+    return false;
 }
 
 /* Whether another attempt follows. */
-static bool goes_on(Turn *turn, Tries *tries, AttemptEnd end)
+static bool goes_on(Turn *turn, TurnStep *step, AttemptEnd end)
 {
     switch (end) {
     case ATTEMPT_BUSY:
-        return turn_wait_while_busy(turn, tries);
+        return turn_after_busy(turn, step);
     case ATTEMPT_LOST:
-        turn_after_loss(turn, tries);
+        turn_after_loss(turn, step);
         return true;
     case ATTEMPT_REFUSED:
-        explain_timeout(turn);
-        return turn_may_try_again(turn, tries);
+        return after_refusal(turn, step);
     default:
         return false;
     }
 }
 
+/* Refused before the look that would have told what became of a lost attempt. */
+static void admit_doubt(Turn *turn, const TurnStep *step)
+{
+    if (turn->error.code == ERROR_UNKNOWN)
+        return;
+    error_prefix(&turn->error, "the connection was lost and whether %s could not be learned", step->claim);
+    turn->error.code = ERROR_UNKNOWN;
+}
+
 bool tenant_write(Turn *turn, const TenantWrite *write)
 {
     Writing writing = {.turn = turn, .write = write};
-    Tries tries = {.what = write->what};
+    TurnStep step = {.claim = write->claim};
     AttemptEnd end = ATTEMPT_REFUSED;
     bool again = true;
-    while (again && turn_may_attempt(turn, &tries)) {
+    while (again) {
         error_clear(&turn->error);
-        if (!turn_connect(turn, &tries)) {
-            again = turn_after_no_connection(turn, &tries);
+        if (!turn_prepare(turn, &step, &again))
             continue;
-        }
-        end = attempt(&writing, &tries);
-        again = goes_on(turn, &tries, end);
+        end = attempt(&writing, &step);
+        again = goes_on(turn, &step, end);
     }
-    if (end != ATTEMPT_DONE && tries.in_doubt && turn->error.code != ERROR_UNKNOWN)
-        turn_give_up_unknown(turn, &tries);
+    if (end != ATTEMPT_DONE && step.in_doubt)
+        admit_doubt(turn, &step);
     migration_plan_clear(&writing.plan);
-    tries_clear(&tries);
+    turn_step_clear(&step);
     return end == ATTEMPT_DONE;
 }

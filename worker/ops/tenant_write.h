@@ -11,7 +11,7 @@
 #include "worker/ops/turn.h"
 
 typedef struct TenantWrite {
-    const char *what; /* for messages: "the repair of the tracking table" */
+    const char *claim; /* "the tracking table was repaired": in question when COMMIT's answer is lost */
 
     /* Appends what is to be written, each statement ended by a semicolon; nothing when all is well.
      * `in_doubt`: what an earlier attempt was about to write may be there. Called once for each attempt. */

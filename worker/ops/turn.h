@@ -1,8 +1,9 @@
-/* Turn: one tenant's turn at a connection, and all patience with it: reconnecting, trying again, waiting for
- * locks, giving up.
+/* Turn: one tenant's turn at a writing operation, and how its steps are tried again.
  *
- * Shared by the operations that write. That nothing is done twice does not depend on any of these decisions:
- * whatever is tried again looks for itself, under the tenant's lock, what is left to do.
+ * A step is one message that decides for itself, under the tenant's lock, what is left to do, so that it can
+ * be sent again whatever became of it. After each attempt the caller asks one of the turn_after_*()
+ * functions whether to try again; they wait as long as they see fit, and leave an error in the turn when they
+ * say no.
  */
 #pragma once
 #include "worker/ops/op.h"
@@ -13,49 +14,44 @@ typedef struct Turn {
     const OpTenant *tenant;
     RunDefaults run;
     Connection *connection; /* NULL while there is none */
-    Error error;            /* of the latest failure */
-    int64_t started_ms;
+    Error error;            /* of the last attempt */
     uint64_t seed;
+    int64_t started_ms;
 } Turn;
 
-/* Attempts at one transaction. */
-typedef struct Tries {
-    const char *what; /* for messages: "migration", */
-    const char *name; /* and which one, or NULL */
-    int64_t transient, lock;
-    int64_t busy_since_ms, busy_waits;
-    bool in_doubt; /* the COMMIT of an attempt was sent and not answered */
+/* Attempts at one step. */
+typedef struct TurnStep {
+    const char *claim; /* "schema \"t\" was dropped": what is in question when COMMIT's answer is lost */
+    int64_t transient, lock_timeouts, busy_waits;
+    int64_t busy_since_ms;
+    bool in_doubt; /* an attempt's COMMIT was lost */
     int64_t lost_since_ms;
-    Error lost; /* what broke it; owned */
-} Tries;
+    Error lost; /* what broke it */
+} TurnStep;
 
-Turn turn_begin(const OpContext *context, const OpTenant *tenant);
-/* Returns the connection and clears the error. */
+void turn_step_clear(TurnStep *step);
+
+void turn_begin(Turn *turn, const OpContext *context, const OpTenant *tenant);
 void turn_end(Turn *turn);
-
-int64_t turn_now_ms(const Turn *turn);
+int64_t turn_elapsed_ms(const Turn *turn);
 bool turn_is_cancelled(const Turn *turn);
-/* Shorter when cancelled meanwhile. */
-void turn_pause(const Turn *turn, int64_t ms);
 
-/* How turn->error counts for the result. */
+/* The outcome of a turn that ended with turn->error. */
 Outcome turn_outcome(const Turn *turn);
 
-/* Each of these returns false when the turn is over, with the reason in turn->error. */
+/* True when the step may be attempted now, on turn->connection; else *ret_again says whether to come back. */
+bool turn_prepare(Turn *turn, TurnStep *step, bool *ret_again) MUST_CHECK;
 
-/* Before an attempt: cancelled, or in doubt for too long? */
-bool turn_may_attempt(Turn *turn, const Tries *tries) MUST_CHECK;
-/* Has a live connection, or turn->error says why not: turn_after_no_connection() then decides. */
-bool turn_connect(Turn *turn, const Tries *tries) MUST_CHECK;
-bool turn_after_no_connection(Turn *turn, Tries *tries) MUST_CHECK;
-/* After an error that left nothing behind: waits if it deserves another attempt. */
-bool turn_may_try_again(Turn *turn, Tries *tries) MUST_CHECK;
+/* The server refused it, or a query before it failed: turn->error says why. */
+bool turn_after_refusal(Turn *turn, TurnStep *step) MUST_CHECK;
+/* Another attempt for an error that the caller knows to be passing. */
+bool turn_after_passing(Turn *turn, TurnStep *step) MUST_CHECK;
+/* The connection broke without an answer. */
+void turn_after_loss(Turn *turn, TurnStep *step);
 /* Somebody holds the tenant's lock: another run, or our own lost attempt that the server has not ended. */
-bool turn_wait_while_busy(Turn *turn, Tries *tries) MUST_CHECK;
+bool turn_after_busy(Turn *turn, TurnStep *step) MUST_CHECK;
 
-/* Says in turn->error that the fate of a lost attempt is not known; returns false. */
-bool turn_give_up_unknown(Turn *turn, const Tries *tries);
-
-/* The connection broke after COMMIT was sent: moves turn->error to tries->lost and waits. */
-void turn_after_loss(Turn *turn, Tries *tries);
-void tries_clear(Tries *tries);
+/* After too many lost attempts the next ones should only look what became of them. */
+bool turn_should_probe(const Turn *turn, const TurnStep *step);
+/* The look has found that none of them committed: the error is what broke them. */
+void turn_after_probe(Turn *turn, TurnStep *step);
