@@ -372,6 +372,52 @@ static void a_killed_worker_costs_time_and_nothing_else(void **state)
     fleet_free(fleet);
 }
 
+static void set_standby(Fleet *fleet, const char *name)
+{
+    sql_run(fleet->connection, "ALTER SYSTEM SET synchronous_standby_names = '%s'", name);
+    sql_run(fleet->connection, "SELECT pg_reload_conf()");
+    while (sql_number(fleet->connection, "SELECT (current_setting('synchronous_standby_names') = '%s')::int",
+                      name) == 0)
+        pause_ms(5);
+}
+
+/* COMMIT waits for a standby that does not exist, and meanwhile the worker dies: the rows are there, but
+ * nobody has told. */
+static void what_a_dead_worker_committed_is_this_run_s_work(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 1);
+    fleet_add_markers(fleet, 3, NULL);
+    const char *endpoint = fleet_endpoint();
+    set_standby(fleet, "nobody");
+    Process *first = fleet_start_worker(fleet, endpoint, "1");
+    Process *run = fleet_start(
+        fleet, WORDS("pgconvoy", "sync", "--mark-missing", "--listen", endpoint, "--plain", "--json"));
+    for (int waited = 0; waited < 30000; waited += 5, pause_ms(5))
+        if (sql_number(fleet->connection,
+                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0)
+            break;
+    process_signal(first, SIGKILL);
+    set_standby(fleet, "");
+    Process *second = fleet_start_worker(fleet, endpoint, "1");
+    int status = process_wait(run, 60000);
+    Answer answer = {.out = process_out(run), .err = process_err(run)};
+    if (status != 0)
+        fail_msg("exit %d: %s", status, answer.err);
+    answer.json = json_loads(answer.out, 0, NULL);
+    expect_entry(
+        &answer, "results", 0,
+        "{\"tenantId\":\"t0001\",\"schema\":\"tenant_t0001\",\"success\":true,\"markedMigrations\":"
+        "[\"0001_m1\",\"0002_m2\",\"0003_m3\"],\"durationMs\":0,\"outcome\":\"applied\",\"attempts\":2,"
+        "\"recovered\":[\"0001_m1\",\"0002_m2\",\"0003_m3\"]}");
+    assert_int_equal(recorded(fleet, 1), 3);
+    forget(&answer);
+    process_free(run);
+    process_free(first);
+    process_free(second);
+    fleet_free(fleet);
+}
+
 static int start_cluster(void **state)
 {
     (void)state;
@@ -402,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_tenant_listed_twice_is_repaired_once),
         cmocka_unit_test(workers_of_other_processes_repair_through_a_pooler),
         cmocka_unit_test(a_killed_worker_costs_time_and_nothing_else),
+        cmocka_unit_test(what_a_dead_worker_committed_is_this_run_s_work),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
 }
