@@ -142,6 +142,25 @@ static void a_locked_table_is_tried_again_a_bounded_number_of_times(void **state
     bundle_clear(&bundle);
 }
 
+/* Another tool does not know our lock, but its row is as good as ours. */
+static void a_row_written_by_somebody_else_meanwhile_counts(void **state)
+{
+    (void)state;
+    Bundle bundle = three_files();
+    sql_run(bench->admin, "CREATE TABLE t.__drizzle_migrations " NAME_TABLE);
+    PGconn *other = cluster_connect(bench->cluster, "postgres");
+    sql_run(other, "BEGIN; INSERT INTO t.__drizzle_migrations (name) VALUES ('0002_b')");
+    Repairer repairer;
+    repairer_start(&repairer, op_mark_missing, &bundle);
+    wait_for(bench->admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'");
+    sql_run(other, "COMMIT");
+    PQfinish(other);
+    repairer_join(&repairer);
+    expect_repaired(repairer.repaired, "applied marked:0001_a,0003_c removed:");
+    assert_int_equal(rows(), 3);
+    bundle_clear(&bundle);
+}
+
 static void a_backend_killed_before_its_commit_is_replaced(void **state)
 {
     Bundle bundle = three_files();
@@ -266,6 +285,7 @@ int main(void)
         TEST(migrate_and_mark_missing_share_the_files),
         TEST(a_locked_tenant_is_busy_and_then_free),
         TEST(a_locked_table_is_tried_again_a_bounded_number_of_times),
+        TEST(a_row_written_by_somebody_else_meanwhile_counts),
         TEST(a_backend_killed_before_its_commit_is_replaced),
         TEST(a_commit_whose_answer_is_lost_counts_once),
         TEST(a_write_that_kills_its_backend_is_given_up),

@@ -139,6 +139,23 @@ static void odd_tables_are_refused_with_their_reason(void **state)
     bundle_clear(&bundle);
 }
 
+static void reserved_schemas_are_left_alone(void **state)
+{
+    (void)state;
+    Bundle bundle = three_files();
+    OpContext context = sync_context(bench->direct, &bundle);
+    OpTenant tenant = {.id = "p", .schema = "public", .attempt = 1};
+    OpFunction *const operations[] = {op_mark_missing, op_clean_orphans};
+    for (size_t i = 0; i < 2; i++) {
+        Repaired repaired = {0};
+        operations[i](&context, &tenant, 1, &repaired.result, &repaired.outcome);
+        expect_repaired(repaired, "error: schema name \"public\" is reserved");
+    }
+    assert_int_equal(sql_number(bench->admin, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+                     0);
+    bundle_clear(&bundle);
+}
+
 static void views_are_repaired_through(void **state)
 {
     (void)state;
@@ -294,6 +311,7 @@ int main(void)
         TEST(a_table_is_made_for_missing_files_only),
         TEST(a_missing_schema_is_an_error_of_its_own),
         TEST(odd_tables_are_refused_with_their_reason),
+        TEST(reserved_schemas_are_left_alone),
         TEST(views_are_repaired_through),
         TEST(only_what_was_removed_is_listed),
         TEST(the_proof_that_a_changed_file_was_applied_stays),

@@ -1,4 +1,5 @@
 #include "worker/ops/tenant_write.h"
+#include "common/tenant.h"
 #include "worker/pg/session.h"
 #include "worker/pg/sql.h"
 #include "worker/pg/tenant_lock.h"
@@ -133,9 +134,15 @@ static AttemptEnd attempt(Writing *writing, TurnStep *step)
     return end;
 }
 
+/* Somebody without our lock has written the same row or made the table: the next look will show it. */
+static bool met_a_writer(const Turn *turn)
+{
+    return strcmp(turn->error.sqlstate, "23505") == 0;
+}
+
 static bool after_refusal(Turn *turn, TurnStep *step)
 {
-    if (turn_after_refusal(turn, step))
+    if (met_a_writer(turn) ? turn_after_passing(turn, step) : turn_after_refusal(turn, step))
         return true;
     if (strcmp(turn->error.sqlstate, "57014") == 0 && turn->error.code != ERROR_CANCELLED &&
         turn->error.hint == NULL)
@@ -173,7 +180,7 @@ bool tenant_write(Turn *turn, const TenantWrite *write)
     Writing writing = {.turn = turn, .write = write};
     TurnStep step = {.claim = write->claim};
     AttemptEnd end = ATTEMPT_REFUSED;
-    bool again = true;
+    bool again = schema_name_check(turn->tenant->schema, &turn->error);
     while (again) {
         error_clear(&turn->error);
         if (!turn_prepare(turn, &step, &again))
