@@ -8,6 +8,9 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_STATUS] = {"status", OPERATION_SET, false, true, 100, &TENANT_MIGRATION_STATUS},
     [OPERATION_MIGRATE] = {"migrate", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
     [OPERATION_MARK_APPLIED] = {"mark-applied", OPERATION_TENANT, true, true, 50, &TENANT_MIGRATION_RESULT},
+    [OPERATION_SYNC_STATUS] = {"sync-status", OPERATION_SET, false, true, 100, &TENANT_SYNC_STATUS},
+    [OPERATION_MARK_MISSING] = {"mark-missing", OPERATION_TENANT, true, true, 50, &TENANT_SYNC_RESULT},
+    [OPERATION_CLEAN_ORPHANS] = {"clean-orphans", OPERATION_TENANT, true, true, 50, &TENANT_SYNC_RESULT},
 };
 
 const Operation *operation_get(OperationId id)

@@ -7,6 +7,7 @@
 #pragma once
 #include "common/outcome.h"
 #include "common/record.h"
+#include "common/results_sync.h"
 
 /* One tenant's migrate, mark-applied. */
 typedef struct TenantMigrationResult {

@@ -4,3 +4,4 @@
 
 int cli_migrate(const CliArguments *arguments); /* migrate.c */
 int cli_status(const CliArguments *arguments);  /* status.c */
+int cli_sync(const CliArguments *arguments);    /* sync.c */

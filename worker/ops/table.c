@@ -1,9 +1,15 @@
 #include "worker/ops/op.h"
 
 static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
-    [OPERATION_NULL] = op_null,       [OPERATION_DISCOVER] = op_discover,
-    [OPERATION_PARSE] = op_parse,     [OPERATION_STATUS] = op_status,
-    [OPERATION_MIGRATE] = op_migrate, [OPERATION_MARK_APPLIED] = op_mark_applied,
+    [OPERATION_NULL] = op_null,
+    [OPERATION_DISCOVER] = op_discover,
+    [OPERATION_PARSE] = op_parse,
+    [OPERATION_STATUS] = op_status,
+    [OPERATION_MIGRATE] = op_migrate,
+    [OPERATION_MARK_APPLIED] = op_mark_applied,
+    [OPERATION_SYNC_STATUS] = op_sync_status,
+    [OPERATION_MARK_MISSING] = op_mark_missing,
+    [OPERATION_CLEAN_ORPHANS] = op_clean_orphans,
 };
 
 OpFunction *op_function(OperationId id)
