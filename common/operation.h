@@ -13,6 +13,9 @@ typedef enum OperationId {
     OPERATION_STATUS,
     OPERATION_MIGRATE,
     OPERATION_MARK_APPLIED,
+    OPERATION_EXISTS,
+    OPERATION_CREATE,
+    OPERATION_DROP,
     OPERATION_COUNT,
 } OperationId;
 
@@ -53,6 +56,9 @@ typedef struct RunOptions {
     bool dry_run;
     char *discover_query;  /* discover: query, or ... */
     char *schema_template; /* ... the template to invert over the catalog's schemas */
+    bool create_only;      /* create: no migrations */
+    bool no_cascade;       /* drop: only an empty schema */
+    bool cascade_foreign;  /* drop: also what depends on the schema's objects in other schemas */
 } RunOptions;
 
 extern const RecordType RUN_OPTIONS;

@@ -4,6 +4,8 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_NULL] = op_null,       [OPERATION_DISCOVER] = op_discover,
     [OPERATION_PARSE] = op_parse,     [OPERATION_STATUS] = op_status,
     [OPERATION_MIGRATE] = op_migrate, [OPERATION_MARK_APPLIED] = op_mark_applied,
+    [OPERATION_EXISTS] = op_exists,   [OPERATION_CREATE] = op_create,
+    [OPERATION_DROP] = op_drop,
 };
 
 OpFunction *op_function(OperationId id)
