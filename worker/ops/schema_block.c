@@ -34,11 +34,13 @@ static const char LOCK_TABLES[] =
     "  EXECUTE 'LOCK TABLE ONLY ' || pgconvoy_table || ' IN ACCESS EXCLUSIVE MODE';\n"
     "END LOOP;\n";
 
-/* What CASCADE would take along from other schemas? The closure follows pg_depend as DROP does: to whatever
+/* What would CASCADE take along from other schemas? The closure follows pg_depend as DROP does: to whatever
  * depends on an object (on one of its columns only, where only the column goes), and from an object that is
- * part of another (a view's rule, an extension's member) to the whole. Parts are not named themselves. Their
- * schema is the object's own, or that of the table to which a default, rule, trigger or policy belongs; of
- * the objects that belong to no schema, those that serve a whole database count. */
+ * part of another (a view's rule, an extension's member) to the whole. An object's schema is its own, or that
+ * of the table to which a default, rule, trigger or policy belongs; of the objects that belong to no schema,
+ * those that serve a whole database count. What goes with an object that is named is not named itself.
+ * Every look into a catalog is one by its index, however many tenants there are: scalar subqueries, OFFSET 0
+ * and LATERAL leave the planner no other way. */
 static const char FIND_DEPENDENTS[] =
     "WITH RECURSIVE gone (classid, objid, objsubid) AS (\n"
     "  SELECT 'pg_catalog.pg_namespace'::regclass::oid, %s::oid, 0\n"
@@ -51,38 +53,41 @@ static const char FIND_DEPENDENTS[] =
     "    SELECT refclassid, refobjid, refobjsubid FROM pg_catalog.pg_depend\n"
     "      WHERE classid = gone.classid AND objid = gone.objid AND objsubid = gone.objsubid\n"
     "        AND deptype IN ('i', 'e')) AS next\n"
-    "), named AS (\n"
-    "  SELECT object.type || ' ' || pg_catalog.translate(object.identity, E'\\n\\r', '  ') AS name\n"
-    "  FROM gone\n"
-    "    CROSS JOIN LATERAL pg_catalog.pg_identify_object(classid, objid, objsubid) AS object\n"
-    "    LEFT JOIN LATERAL (\n"
-    "      SELECT adrelid AS host FROM pg_catalog.pg_attrdef\n"
-    "        WHERE classid = 'pg_catalog.pg_attrdef'::regclass AND oid = objid\n"
-    "      UNION ALL SELECT ev_class FROM pg_catalog.pg_rewrite\n"
-    "        WHERE classid = 'pg_catalog.pg_rewrite'::regclass AND oid = objid\n"
-    "      UNION ALL SELECT tgrelid FROM pg_catalog.pg_trigger\n"
-    "        WHERE classid = 'pg_catalog.pg_trigger'::regclass AND oid = objid\n"
-    "      UNION ALL SELECT polrelid FROM pg_catalog.pg_policy\n"
-    "        WHERE classid = 'pg_catalog.pg_policy'::regclass AND oid = objid) AS part ON true\n"
-    "    LEFT JOIN pg_catalog.pg_class AS host ON host.oid = part.host\n"
-    "    LEFT JOIN pg_catalog.pg_extension AS extension\n"
-    "      ON classid = 'pg_catalog.pg_extension'::regclass AND extension.oid = objid\n"
-    "    LEFT JOIN pg_catalog.pg_namespace AS home ON home.oid =\n"
-    "      coalesce(host.relnamespace, extension.extnamespace)\n"
-    "  WHERE CASE WHEN coalesce(object.schema, home.nspname) IS NULL\n"
-    "      THEN classid IN ('pg_catalog.pg_event_trigger'::regclass, 'pg_catalog.pg_language'::regclass,\n"
-    "        'pg_catalog.pg_foreign_data_wrapper'::regclass, 'pg_catalog.pg_foreign_server'::regclass,\n"
-    "        'pg_catalog.pg_am'::regclass, 'pg_catalog.pg_transform'::regclass)\n"
-    "      ELSE coalesce(object.schema, pg_catalog.quote_ident(home.nspname)) NOT IN\n"
-    "        (pg_catalog.quote_ident(%s), 'pg_toast') END\n"
-    "    AND classid <> 'pg_catalog.pg_namespace'::regclass\n"
-    "    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS whole WHERE whole.classid = gone.classid\n"
-    "      AND whole.objid = gone.objid AND whole.objsubid = gone.objsubid AND whole.deptype = 'i')\n"
+    "), placed AS (\n"
+    "  SELECT gone.*, object.type || ' ' || pg_catalog.translate(object.identity, E'\\n\\r', '  ') AS name,\n"
+    "    coalesce(object.schema, (SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace\n"
+    "      WHERE oid = coalesce(\n"
+    "        (SELECT extnamespace FROM pg_catalog.pg_extension\n"
+    "          WHERE classid = 'pg_catalog.pg_extension'::regclass AND oid = objid),\n"
+    "        (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = coalesce(\n"
+    "          (SELECT adrelid FROM pg_catalog.pg_attrdef\n"
+    "            WHERE classid = 'pg_catalog.pg_attrdef'::regclass AND oid = objid),\n"
+    "          (SELECT ev_class FROM pg_catalog.pg_rewrite\n"
+    "            WHERE classid = 'pg_catalog.pg_rewrite'::regclass AND oid = objid),\n"
+    "          (SELECT tgrelid FROM pg_catalog.pg_trigger\n"
+    "            WHERE classid = 'pg_catalog.pg_trigger'::regclass AND oid = objid),\n"
+    "          (SELECT polrelid FROM pg_catalog.pg_policy\n"
+    "            WHERE classid = 'pg_catalog.pg_policy'::regclass AND oid = objid)))))) AS home\n"
+    "  FROM gone CROSS JOIN LATERAL pg_catalog.pg_identify_object(classid, objid, objsubid) AS object\n"
+    "  WHERE classid <> 'pg_catalog.pg_namespace'::regclass\n"
+    "), outside AS (\n"
+    "  SELECT * FROM placed WHERE home NOT IN (pg_catalog.quote_ident(%s), 'pg_toast')\n"
+    "    OR home IS NULL AND classid IN ('pg_catalog.pg_event_trigger'::regclass,\n"
+    "      'pg_catalog.pg_language'::regclass, 'pg_catalog.pg_foreign_data_wrapper'::regclass,\n"
+    "      'pg_catalog.pg_foreign_server'::regclass, 'pg_catalog.pg_am'::regclass,\n"
+    "      'pg_catalog.pg_transform'::regclass)\n"
     "), numbered AS (\n"
-    "  SELECT name, pg_catalog.row_number() OVER (ORDER BY name COLLATE \"C\") AS place FROM named\n"
+    "  SELECT name, pg_catalog.row_number() OVER (ORDER BY name COLLATE \"C\") AS place FROM outside\n"
+    "  WHERE NOT EXISTS (SELECT FROM outside AS whole WHERE outside.objsubid <> 0\n"
+    "      AND whole.classid = outside.classid AND whole.objid = outside.objid AND whole.objsubid = 0)\n"
+    "    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS part WHERE part.classid = outside.classid\n"
+    "      AND part.objid = outside.objid AND part.objsubid = outside.objsubid\n"
+    "      AND (part.deptype = 'i' OR part.deptype = 'a' AND EXISTS (SELECT FROM outside AS whole\n"
+    "        WHERE whole.classid = part.refclassid AND whole.objid = part.refobjid\n"
+    "          AND whole.objsubid IN (0, part.refobjsubid))) OFFSET 0)\n"
     ")\n"
-    "SELECT pg_catalog.count(*), pg_catalog.string_agg(name, E'\\n' ORDER BY place) FILTER (WHERE place <= "
-    "10)\n"
+    "SELECT pg_catalog.count(*),\n"
+    "    pg_catalog.string_agg(name, E'\\n' ORDER BY place) FILTER (WHERE place <= 10)\n"
     "  INTO pgconvoy_count, pgconvoy_names FROM numbered;\n";
 
 static void append_refusal(Builder *builder)
