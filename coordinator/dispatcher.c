@@ -91,10 +91,8 @@ static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFram
     if (spec != NULL && spec->class == MESSAGE_GREETING)
         return registry_greet(dispatcher, link, frame, now_ms, error);
     RegisteredWorker *worker = registry_find(dispatcher, link, frame);
-    if (worker == NULL) {
-        Channel stranger = {.link = link, .peer = frame->peer};
-        return channel_greet(&stranger, MESSAGE_WHO, frame->header.session_id, NULL, error);
-    }
+    if (worker == NULL)
+        return registry_tell_stranger(dispatcher, link, frame, now_ms, error);
     worker->channel.heard_ms = now_ms;
     worker->channel.unreachable_ms = 0;
     ERROR_CLEANUP Error broken = {0};
@@ -112,6 +110,13 @@ static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFram
     return ok;
 }
 
+/* Somebody who speaks another protocol may go on for long: one line for each link. */
+static void report_dropped(const Link *link)
+{
+    if (link_dropped(link) == 1)
+        log_message(LOG_WARNING, link_endpoint(link), "malformed frames arrive; they are dropped");
+}
+
 static bool receive_all(Dispatcher *dispatcher, Link *link, int64_t now_ms, Error *error)
 {
     for (int i = 0; i < FRAMES_PER_TURN; i++) {
@@ -121,8 +126,10 @@ static bool receive_all(Dispatcher *dispatcher, Link *link, int64_t now_ms, Erro
             return true;
         if (status == LINK_FAILED)
             return false;
-        if (status != LINK_OK)
+        if (status != LINK_OK) {
+            report_dropped(link);
             continue;
+        }
         bool ok = receive_frame(dispatcher, link, &frame, now_ms, error);
         free(frame.body);
         if (!ok)
@@ -249,8 +256,12 @@ static bool start_engine(Dispatcher *dispatcher, const Phase *phase, Error *erro
         .equal_failures = phase->equal_failures,
         .seed = seed + (uint64_t)dispatcher->phase_number,
     };
-    dispatcher->engine = engine_new(&spec, error);
     dispatcher->engine_databases = spec.database_count;
+    dispatcher->holders = calloc(phase->tenant_count + 1, sizeof(RegisteredWorker *));
+    if (dispatcher->holders == NULL)
+        error_memory(error);
+    else
+        dispatcher->engine = engine_new(&spec, error);
     free(tenants);
     return dispatcher->engine != NULL;
 }
@@ -289,8 +300,8 @@ static bool drive(Dispatcher *dispatcher, Error *error)
         Request request;
         if (!ask_host(dispatcher, now_ms, &request, error) || !phase_act(dispatcher, now_ms, error))
             return false;
-        if (now_ms >= host_ms && dispatcher->phase->on_progress != NULL) {
-            dispatcher->phase->on_progress(dispatcher->phase->host, dispatcher->engine);
+        if (now_ms >= host_ms && dispatcher->options.on_progress != NULL) {
+            dispatcher->options.on_progress(dispatcher->options.host, dispatcher->engine);
             host_ms = now_ms + HOST_INTERVAL_MS;
         }
         if (dispatcher->complete)
@@ -372,6 +383,8 @@ bool dispatcher_run(Dispatcher *dispatcher, const Phase *phase, PhaseOutcome *re
     }
     engine_free(dispatcher->engine);
     dispatcher->engine = NULL;
+    free(dispatcher->holders);
+    dispatcher->holders = NULL;
     dispatcher->phase = NULL;
     return ok;
 }

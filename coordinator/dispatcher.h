@@ -32,6 +32,8 @@ typedef struct DispatcherOptions {
     /* Asked at least every 100 ms and whenever interrupt_fd (-1 = none) is readable. */
     Request (*poll_host)(void *host);
     int interrupt_fd;
+    /* As often, while a phase runs; display only, may be NULL. */
+    void (*on_progress)(void *host, const Engine *engine);
     void *host;
 } DispatcherOptions;
 
@@ -54,8 +56,6 @@ typedef struct Phase {
 
     /* A tenant failed for good; returning true aborts the run. May be NULL. */
     bool (*on_failed)(void *host, uint32_t tenant);
-    /* Display only; may be NULL. */
-    void (*on_progress)(void *host, const Engine *engine);
     void *host;
 } Phase;
 
@@ -78,7 +78,6 @@ bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 /* The databases that the workers announced, each name once, in order of first announcement. */
 const TextList *dispatcher_databases(const Dispatcher *dispatcher);
 size_t dispatcher_worker_count(const Dispatcher *dispatcher);
-int64_t dispatcher_slots(const Dispatcher *dispatcher);
 
 /* The endpoint of link number i of `listen`, with the real port. */
 const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i);

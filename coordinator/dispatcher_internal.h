@@ -27,7 +27,18 @@ typedef struct RegisteredWorker {
     bool joined; /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
+    bool confused;       /* asked for migrations that this run does not have */
+    uint64_t bundle_seq; /* of the BUNDLE sent last in this session; 0 = none */
 } RegisteredWorker;
+
+/* Whom a WHO was sent to lately: one a second for each, however many stray frames they send. */
+typedef struct Stranger {
+    const Link *link;
+    PeerId peer;
+    int64_t told_ms;
+} Stranger;
+
+enum { STRANGERS = 64, WORKERS_MAX = 10000 };
 
 struct Dispatcher {
     DispatcherOptions options;
@@ -37,6 +48,10 @@ struct Dispatcher {
     size_t link_count;
     LinkPollItem *items; /* the links and, last, the host's interrupt_fd */
     RegisteredWorker *workers;
+    size_t worker_count; /* ever registered */
+    Stranger strangers[STRANGERS];
+    size_t next_stranger;
+    bool stray_logged;
     TextList databases;
     int64_t *budgets; /* by database: the smallest announced */
     int64_t greet_ms; /* when connected links say WHO again */
@@ -47,7 +62,7 @@ struct Dispatcher {
     const Phase *phase;
     int64_t phase_number;
     Engine *engine;
-    uint32_t *database_of; /* by tenant */
+    const RegisteredWorker **holders; /* by tenant: who got the newest attempt */
     uint32_t last_engine_id;
     size_t engine_databases;
     bool aborted_by_policy;
@@ -58,7 +73,12 @@ struct Dispatcher {
 /* registry.c */
 bool registry_greet(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
                     Error *error) MUST_CHECK;
+
+/* Whose session a frame belongs to. The session goes on under the frame's peer id: after a broken connection
+ * ZeroMQ gives the same worker another one. */
 RegisteredWorker *registry_find(Dispatcher *dispatcher, const Link *link, const IncomingFrame *frame);
+bool registry_tell_stranger(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
+                            Error *error) MUST_CHECK;
 
 /* Declares it gone: what it held goes to others. A later HELLO brings it back. */
 bool registry_lose(Dispatcher *dispatcher, RegisteredWorker *worker, const char *why, int64_t now_ms,

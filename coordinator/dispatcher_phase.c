@@ -25,12 +25,16 @@ bool phase_join(Dispatcher *dispatcher, RegisteredWorker *worker, int64_t now_ms
     return ok;
 }
 
-/* A message about another phase, or about leases that never were, is no news. */
-static bool is_plausible(const Dispatcher *dispatcher, int64_t phase, int64_t index, int64_t attempt)
+/* A message about another phase, about leases that never were, or about the newest attempt from a worker that
+ * did not get it, is no news. Older attempts are anybody's: results outlive sessions. */
+static bool is_plausible(const Dispatcher *dispatcher, const RegisteredWorker *worker, int64_t phase,
+                         int64_t index, int64_t attempt)
 {
-    return dispatcher->engine != NULL && phase == dispatcher->phase_number && index >= 0 &&
-           (size_t)index < dispatcher->phase->tenant_count && attempt >= 1 &&
-           attempt <= engine_tenant_attempts(dispatcher->engine, (uint32_t)index);
+    if (dispatcher->engine == NULL || phase != dispatcher->phase_number || index < 0 ||
+        (size_t)index >= dispatcher->phase->tenant_count || attempt < 1)
+        return false;
+    int64_t newest = engine_tenant_attempts(dispatcher->engine, (uint32_t)index);
+    return attempt < newest || (attempt == newest && dispatcher->holders[index] == worker);
 }
 
 /* What the engine refuses was said by a confused worker: worth a line in the log, not the end of the run. */
@@ -51,7 +55,8 @@ static bool handle_start(Dispatcher *dispatcher, RegisteredWorker *worker, const
 {
     const LeaseItem *leases = start->leases.items;
     for (size_t i = 0; i < start->leases.count; i++) {
-        if (!is_plausible(dispatcher, start->phase, leases[i].index, leases[i].attempt) || !worker->joined)
+        if (!is_plausible(dispatcher, worker, start->phase, leases[i].index, leases[i].attempt) ||
+            !worker->joined)
             continue;
         EngineEvent event = {.kind = ENGINE_STARTED,
                              .worker = worker->engine_id,
@@ -98,7 +103,7 @@ static bool handle_result(Dispatcher *dispatcher, RegisteredWorker *worker, cons
 {
     const ResultItem *items = result->items.items;
     for (size_t i = 0; i < result->items.count; i++)
-        if (is_plausible(dispatcher, result->phase, items[i].index, items[i].attempt) &&
+        if (is_plausible(dispatcher, worker, result->phase, items[i].index, items[i].attempt) &&
             !handle_result_item(dispatcher, worker, &items[i], now_ms, error))
             return false;
     return true;
@@ -108,12 +113,16 @@ static bool send_bundle(Dispatcher *dispatcher, RegisteredWorker *worker, const 
                         Error *error)
 {
     const Bundle *bundle = dispatcher->options.bundle;
-    if (request->digest == NULL || strcmp(request->digest, bundle->digest) != 0) {
-        log_message(LOG_WARNING, worker->name, "asked for migrations that this run does not have");
+    if (bundle == NULL || request->digest == NULL || strcmp(request->digest, bundle->digest) != 0) {
+        if (!worker->confused)
+            log_message(LOG_WARNING, worker->name, "asked for migrations that this run does not have");
+        worker->confused = true;
         return true;
     }
+    if (worker->bundle_seq > session_acked(worker->channel.session))
+        return true; /* is on its way */
     BundleMessage message = {(char *)bundle->digest, {bundle->items, bundle->count}};
-    return session_send(worker->channel.session, MESSAGE_BUNDLE, &message, NULL, error);
+    return session_send(worker->channel.session, MESSAGE_BUNDLE, &message, &worker->bundle_seq, error);
 }
 
 static bool handle_drain(Dispatcher *dispatcher, RegisteredWorker *worker, int64_t now_ms, Error *error)
@@ -179,6 +188,7 @@ static bool dispatch(Dispatcher *dispatcher, const EngineAction *action, Error *
         const Tenant *tenant = phase->tenants[lease->tenant];
         tenants[i] =
             (JobTenant){lease->tenant, lease->attempt, tenant->id, tenant->schema, lease->recovering};
+        dispatcher->holders[lease->tenant] = worker;
     }
     job->message = (JobMessage){
         .job = (int64_t)action->job,

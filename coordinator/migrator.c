@@ -1,16 +1,13 @@
 #include "coordinator/migrator.h"
 #include "common/clock.h"
+#include "coordinator/fleet_tenants.h"
 #include "coordinator/plan_warnings.h"
 #include "coordinator/run_table.h"
-#include "coordinator/run_tenants.h"
-#include "worker/worker.h"
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    HOSTED_CONCURRENCY = 10,
     PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
     EQUAL_FAILURES = 20,
 };
@@ -20,140 +17,23 @@ typedef struct MigratorRun {
     const RunRequest *request;
     RunReport *report;
     Bundle bundle;
-    WireContext *context;
-    Worker *hosted;
-    Dispatcher *dispatcher;
-    RunOptions options;
-    int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
-    bool past_deadline;
-    uint32_t *work; /* apply phase: phase index -> entry index */
-    Error *error;   /* what a callback could not return */
+    Fleet fleet;
+    uint32_t *work;  /* apply phase: phase index -> entry index */
+    Error *error;    /* what a callback could not return */
+    uint32_t failed; /* phase index that *error is about, in the check of the files */
 } MigratorRun;
-
-static void say_step(const MigratorRun *run, RunStep step, size_t tenants)
-{
-    if (run->request->on_step != NULL)
-        run->request->on_step(run->request->host, step, tenants);
-}
-
-/* Dispatcher's glance at the outside world: the operator's wish, then the deadline. */
-static Request poll_host(void *host)
-{
-    MigratorRun *run = host;
-    Request request =
-        run->request->poll_host != NULL ? run->request->poll_host(run->request->host) : REQUEST_NONE;
-    if (request != REQUEST_NONE)
-        return request;
-    run->past_deadline = clock_now_ms(&SYSTEM_CLOCK) >= run->deadline_ms;
-    return run->past_deadline ? REQUEST_ABORT : REQUEST_NONE;
-}
-
-static void report_progress(void *host, const Engine *engine)
-{
-    MigratorRun *run = host;
-    EngineTotals totals = engine_totals(engine);
-    if (run->request->on_progress != NULL)
-        run->request->on_progress(run->request->host, &totals);
-}
-
-static RunOptions run_options(const RunRequest *request)
-{
-    const Config *config = request->config;
-    return (RunOptions){
-        .migrations_table = (char *)config_text(config, SETTING_MIGRATIONS_TABLE),
-        .format = (char *)config_text(config, SETTING_MIGRATIONS_FORMAT),
-        .default_format = (char *)config_text(config, SETTING_MIGRATIONS_DEFAULT_FORMAT),
-        .lock_timeout_ms = config_int(config, SETTING_RUN_LOCK_TIMEOUT_MS),
-        .lock_attempts = config_int(config, SETTING_RUN_LOCK_ATTEMPTS),
-        .lock_wait_ms = config_int(config, SETTING_RUN_LOCK_WAIT_MS),
-        .statement_timeout_ms = config_int(config, SETTING_RUN_STATEMENT_TIMEOUT_MS),
-        .set_lock_timeout_ms = config_int(config, SETTING_RUN_SET_LOCK_TIMEOUT_MS),
-        .retry_max_attempts = config_int(config, SETTING_RETRY_MAX_ATTEMPTS),
-        .retry_initial_delay_ms = config_int(config, SETTING_RETRY_INITIAL_DELAY_MS),
-        .retry_max_delay_ms = config_int(config, SETTING_RETRY_MAX_DELAY_MS),
-        .connect_timeout_ms = config_int(config, SETTING_POOLS_CONNECT_TIMEOUT_MS),
-        .strict = config_bool(config, SETTING_RUN_STRICT),
-        .dry_run = request->dry_run,
-    };
-}
-
-static bool is_hosted(const RunRequest *request)
-{
-    return request->listen == NULL && request->workers->count == 0;
-}
-
-/* 0 = the sum of all slots. */
-static int64_t run_concurrency(const RunRequest *request)
-{
-    int64_t configured = config_int(request->config, SETTING_RUN_CONCURRENCY);
-    if (config_source(request->config, SETTING_RUN_CONCURRENCY) != SOURCE_DEFAULT && configured > 0)
-        return configured;
-    return is_hosted(request) ? HOSTED_CONCURRENCY : 0;
-}
 
 static bool load_bundle(MigratorRun *run, Error *error)
 {
+    const FleetRequest *request = &run->request->fleet;
     TextList warnings = {0};
-    bool ok = bundle_load(config_text(run->request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
+    bool ok = bundle_load(config_text(request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
                           &warnings, error);
-    for (size_t i = 0; ok && i < warnings.count && run->request->on_warning != NULL; i++)
-        run->request->on_warning(run->request->host, warnings.items[i]);
+    for (size_t i = 0; ok && i < warnings.count; i++)
+        fleet_warn(request, warnings.items[i]);
     text_list_clear(&warnings);
     run->report->migration_count = run->bundle.count;
     return ok;
-}
-
-/* Opens the links, starts the hosted worker when nobody else is named, and waits for workers. */
-static bool gather(MigratorRun *run, Error *error)
-{
-    static atomic_uint runs; /* several runs of one process must not share an address */
-    const RunRequest *request = run->request;
-    char inproc[48];
-    snprintf(inproc, sizeof inproc, "inproc://pgconvoy-%u", atomic_fetch_add(&runs, 1));
-    const char *listen[1] = {is_hosted(request) ? inproc : request->listen};
-    if ((run->context = wire_context_new(error)) == NULL)
-        return false;
-    run->dispatcher = dispatcher_new(
-        &(DispatcherOptions){
-            .config = request->config,
-            .context = run->context,
-            .connect = (const char *const *)request->workers->items,
-            .connect_count = request->workers->count,
-            .listen = listen,
-            .listen_count = listen[0] != NULL,
-            .plain = request->plain,
-            .bundle = &run->bundle,
-            .min_workers =
-                is_hosted(request) ? 1 : config_int(request->config, SETTING_COORDINATOR_MIN_WORKERS),
-            .wait_ms = config_int(request->config, SETTING_COORDINATOR_WAIT_MS),
-            .poll_host = poll_host,
-            .interrupt_fd = request->interrupt_fd,
-            .host = run,
-        },
-        error);
-    if (run->dispatcher == NULL)
-        return false;
-    if (is_hosted(request)) {
-        size_t databases = 0;
-        config_databases(request->config, &databases);
-        if (databases == 0) {
-            error_set(error, ERROR_CONFIG, "no database is configured");
-            error_set_hint(error,
-                           "set DATABASE_URL, or `databases` in pgconvoy.yaml, or name workers with --listen "
-                           "or --workers");
-            return false;
-        }
-        const char *coordinators[] = {inproc};
-        run->hosted = worker_start(&(WorkerOptions){.config = request->config,
-                                                    .context = run->context,
-                                                    .slots = run_concurrency(request),
-                                                    .coordinators = coordinators,
-                                                    .coordinator_count = 1},
-                                   error);
-        if (run->hosted == NULL)
-            return false;
-    }
-    return dispatcher_gather(run->dispatcher, error);
 }
 
 /* Runs a phase over entries chosen by `work` (NULL = all). */
@@ -167,26 +47,21 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
         tenants[i] = run->report->entries[work != NULL ? work[i] : i].tenant;
     phase->tenants = tenants;
     phase->tenant_count = count;
-    phase->options = &run->options;
-    phase->on_progress = report_progress;
     phase->host = run;
-    bool ok = dispatcher_run(run->dispatcher, phase, ret_outcome, error);
-    run->report->aborted |= ret_outcome->aborted;
-    run->report->cancelled |= ret_outcome->cancelled;
-    run->report->aborted_by_policy |= ret_outcome->aborted_by_policy;
+    bool ok = fleet_run_phase(&run->fleet, phase, ret_outcome, error);
     free(tenants);
     return ok;
 }
 
 static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
-    (void)index;
     (void)attempt;
     MigratorRun *run = host;
     ParseResult *result = record;
     if (outcome_state(outcome) != TENANT_SUCCEEDED) {
-        if (outcome == OUTCOME_NOT_STARTED || run->error->code != ERROR_NONE)
+        if (outcome == OUTCOME_NOT_STARTED)
             return 0;
+        run->failed = index;
         error_set(run->error, ERROR_CONNECT, "%s",
                   result->error != NULL ? result->error : outcome_name(outcome));
         if (result->sqlstate != NULL)
@@ -208,40 +83,22 @@ static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome
 /* Lets every database's server judge every file, before any tenant is touched. */
 static bool judge_files(MigratorRun *run, Error *error)
 {
-    const TextList *databases = dispatcher_databases(run->dispatcher);
-    Tenant *targets = calloc(databases->count, sizeof *targets);
-    const Tenant **pointers = calloc(databases->count, sizeof *pointers);
-    bool ok = targets != NULL && pointers != NULL;
-    for (size_t i = 0; ok && i < databases->count; i++) {
-        targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
-        pointers[i] = &targets[i];
-    }
-    Phase phase = {
-        .operation = OPERATION_PARSE,
-        .tenants = pointers,
-        .tenant_count = databases->count,
-        .options = &run->options,
-        .max_failures = 0,
-        .on_result = keep_parse,
-        .host = run,
-    };
-    PhaseOutcome outcome = {0};
     Error refused = {0};
     run->error = &refused;
-    if (!ok)
-        error_memory(error);
-    ok = ok && dispatcher_run(run->dispatcher, &phase, &outcome, error);
-    if (ok && refused.code != ERROR_NONE) {
+    Phase phase = {.operation = OPERATION_PARSE, .max_failures = -1, .on_result = keep_parse, .host = run};
+    PhaseOutcome outcome = {0};
+    bool ok = fleet_run_databases(&run->fleet, &phase, &outcome, error);
+    bool all = ok && outcome.totals.succeeded == outcome.totals.total;
+    if (ok && !all && outcome.aborted)
+        error_set(error, ERROR_CANCELLED,
+                  "stopped while the migration files were checked; nothing was changed");
+    else if (ok && !all && refused.code != ERROR_NONE && outcome.states[run->failed] != TENANT_SUCCEEDED)
         error_move(error, &refused);
-        ok = false;
-    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
-        ok = error_set(error, ERROR_CANCELLED,
-                       "stopped while the migration files were checked; nothing was changed");
+    else if (ok && !all)
+        error_set(error, ERROR_CONNECT, "the migration files could not be checked on every database");
     phase_outcome_clear(&outcome);
     error_clear(&refused);
-    free(pointers);
-    free(targets);
-    return ok;
+    return all;
 }
 
 static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
@@ -263,23 +120,31 @@ static bool plan(MigratorRun *run, Error *error)
     };
     PhaseOutcome outcome = {0};
     bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
+    for (size_t i = 0; run->request->action == RUN_STATUS && i < run->report->count; i++) {
+        bool known = outcome.outcomes != NULL;
+        Error ignored = {0};
+        if (!run_entry_fill_status(&run->report->entries[i],
+                                   known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
+                                   run->report->several_databases, ok ? error : &ignored))
+            ok = false;
+        error_clear(&ignored);
+    }
     for (size_t i = 0; ok && i < run->report->count; i++)
-        if (run_entry_needs_work(&run->report->entries[i], run->options.strict))
+        if (run_entry_needs_work(&run->report->entries[i], run->fleet.options.strict))
             run->report->entries[i].state = TENANT_PENDING;
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
     if (ok && run->request->action != RUN_STATUS)
-        plan_warn(run->request, run->report, &run->bundle);
+        plan_warn(&run->request->fleet, run->report, &run->bundle);
     phase_outcome_clear(&outcome);
     return ok;
 }
 
 static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
-    (void)attempt;
     MigratorRun *run = host;
     uint64_t key = 0;
-    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, record, &key) &&
+    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, attempt, record, &key) &&
         run->error->code == ERROR_NONE)
         error_memory(run->error);
     return key;
@@ -290,11 +155,11 @@ static bool tenant_failed(void *host, uint32_t index)
 {
     MigratorRun *run = host;
     const RunRequest *request = run->request;
-    bool abort = strcmp(config_text(request->config, SETTING_RUN_ON_ERROR), "abort") == 0;
+    bool abort = strcmp(config_text(request->fleet.config, SETTING_RUN_ON_ERROR), "abort") == 0;
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
-    if (request->on_failed != NULL && request->on_failed(request->host, &entry->result))
+    if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
         abort = true;
     return abort;
 }
@@ -324,16 +189,16 @@ static int64_t equal_failures(const Config *config)
 static bool choose_work(MigratorRun *run, uint32_t **ret_predecessors, size_t *ret_count, Error *error)
 {
     size_t count = run->report->count;
-    uint32_t *in_list = run_tenants_predecessors(&run->report->tenants, error);
+    uint32_t *in_list = fleet_tenants_predecessors(&run->report->tenants, error);
     uint32_t *position = calloc(count + 1, sizeof *position);
     uint32_t *predecessors = calloc(count + 1, sizeof *predecessors);
     run->work = calloc(count + 1, sizeof *run->work);
     bool ok = in_list != NULL && position != NULL && predecessors != NULL && run->work != NULL;
     size_t chosen = 0;
     for (size_t i = 0; ok && i < count; i++) {
+        position[i] = ENGINE_NONE; /* the plan may differ between two occurrences */
         if (run->report->entries[i].state != TENANT_PENDING)
             continue;
-        /* Occurrences of one tenant have one plan, so a predecessor that exists was chosen too. */
         predecessors[chosen] = in_list[i] == ENGINE_NONE ? ENGINE_NONE : position[in_list[i]];
         position[i] = (uint32_t)chosen;
         run->work[chosen++] = (uint32_t)i;
@@ -376,7 +241,7 @@ static bool finish_without_work(MigratorRun *run, Error *error)
 
 static bool apply(MigratorRun *run, Error *error)
 {
-    const Config *config = run->request->config;
+    const Config *config = run->request->fleet.config;
     uint32_t *predecessors = NULL;
     size_t count = 0;
     if (!choose_work(run, &predecessors, &count, error))
@@ -386,19 +251,20 @@ static bool apply(MigratorRun *run, Error *error)
     Phase phase = {
         .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
         .predecessors = predecessors,
-        .concurrency = run_concurrency(run->request),
+        .concurrency = fleet_concurrency(&run->request->fleet),
         .schedule =
             strcmp(config_text(config, SETTING_RUN_SCHEDULE), "rolling") == 0 ? ENGINE_ROLLING : ENGINE_BATCH,
-        .lock_wait_ms = run->options.lock_wait_ms,
+        .lock_wait_ms = run->fleet.options.lock_wait_ms,
         .max_failures = max_failures(config, run->report->count),
         .equal_failures = equal_failures(config),
         .on_result = keep_result,
         .on_failed = tenant_failed,
     };
     PhaseOutcome outcome = {0};
+    run->report->applying = true;
     if (count > 0)
-        say_step(run, STEP_APPLY, count);
-    bool ok = run->report->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
+        fleet_say_step(&run->request->fleet, STEP_APPLY, count);
+    bool ok = run->fleet.aborted || run_phase(run, &phase, run->work, count, &outcome, error);
     for (size_t i = 0; i < count; i++) {
         bool known = outcome.states != NULL;
         Error ignored = {0};
@@ -423,19 +289,19 @@ static bool apply(MigratorRun *run, Error *error)
 static bool run_steps(MigratorRun *run, Error *error)
 {
     const RunRequest *request = run->request;
+    const FleetRequest *fleet = &request->fleet;
     RunReport *report = run->report;
     if (!load_bundle(run, error))
         return false;
-    say_step(run, STEP_GATHER, 0);
-    if (!gather(run, error))
+    if (!fleet_open(&run->fleet, fleet, &run->bundle, error))
         return false;
-    report->several_databases = dispatcher_databases(run->dispatcher)->count > 1;
-    say_step(run, STEP_DISCOVER, 0);
-    if (!run_tenants_collect(request, run->dispatcher, &report->tenants, error) ||
-        !run_table_new(report, error))
+    run->fleet.options.dry_run = request->dry_run;
+    report->several_databases = fleet_databases(&run->fleet)->count > 1;
+    fleet_say_step(fleet, STEP_DISCOVER, 0);
+    if (!fleet_list(&run->fleet, &report->tenants, error) || !run_table_new(report, error))
         return false;
     if (request->judge_files && report->count > 0) {
-        say_step(run, STEP_PARSE, 0);
+        fleet_say_step(fleet, STEP_PARSE, 0);
         if (!judge_files(run, error))
             return false;
         if (report->refused_files.count > 0)
@@ -443,7 +309,7 @@ static bool run_steps(MigratorRun *run, Error *error)
                              "%zu migration files were refused by the server; nothing was applied",
                              report->refused_files.count);
     }
-    say_step(run, STEP_PLAN, report->count);
+    fleet_say_step(fleet, STEP_PLAN, report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
     if (request->action != RUN_STATUS && !finish_without_work(run, error))
@@ -452,30 +318,27 @@ static bool run_steps(MigratorRun *run, Error *error)
         if (!apply(run, error))
             return false;
     }
-    say_step(run, STEP_DONE, 0);
+    fleet_say_step(fleet, STEP_DONE, 0);
     return true;
 }
 
 bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error)
 {
-    int64_t deadline_ms = config_int(request->config, SETTING_RUN_DEADLINE_MS);
-    MigratorRun run = {
-        .request = request,
-        .report = ret_report,
-        .options = run_options(request),
-        .started_ms = clock_now_ms(&SYSTEM_CLOCK),
-    };
-    run.deadline_ms = deadline_ms > 0 ? run.started_ms + deadline_ms : INT64_MAX;
+    MigratorRun run = {.request = request, .report = ret_report};
     *ret_report = (RunReport){0};
+    int64_t started_ms = clock_now_ms(&SYSTEM_CLOCK);
     bool ok = run_steps(&run, error);
-    dispatcher_free(run.dispatcher);
-    worker_free(run.hosted);
-    wire_context_free(run.context);
+    fleet_close(&run.fleet);
     bundle_clear(&run.bundle);
     free(run.work);
+    if (!ok && run.fleet.past_deadline && error->code == ERROR_CANCELLED)
+        error->code = ERROR_ABORTED;
     ret_report->totals = run_table_totals(ret_report);
-    ret_report->past_deadline = run.past_deadline;
-    ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - run.started_ms;
+    ret_report->aborted = run.fleet.aborted;
+    ret_report->cancelled = run.fleet.cancelled;
+    ret_report->aborted_by_policy = run.fleet.aborted_by_policy;
+    ret_report->past_deadline = run.fleet.past_deadline;
+    ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - started_ms;
     return ok;
 }
 

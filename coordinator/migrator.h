@@ -6,39 +6,18 @@
  * tenants that are behind, report. Runs in the calling thread.
  */
 #pragma once
-#include "common/config.h"
 #include "common/results.h"
-#include "common/tenant.h"
-#include "coordinator/dispatcher.h"
+#include "coordinator/fleet.h"
 
 typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
 
-typedef enum RunStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP_APPLY, STEP_DONE } RunStep;
-
 typedef struct RunRequest {
+    FleetRequest fleet;
     RunAction action;
-    const Config *config; /* must outlive the run */
-    /* Who: an explicit list (kept in order, duplicates too) or everybody the configuration discovers. */
-    const char *tenants;      /* "a,b,db/c" or NULL */
-    const char *tenants_file; /* path or "-" or NULL */
-    const char *exclude;      /* like tenants */
-    const char *exclude_file;
-    size_t limit; /* 0 = all */
     bool dry_run;
     bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
-    /* With whom. */
-    const TextList *workers; /* endpoints of listening workers */
-    const char *listen;      /* endpoint for workers that connect, or NULL */
-    bool plain;
-
-    /* Called from the run's thread; all may be NULL. */
-    Request (*poll_host)(void *host);
-    int interrupt_fd; /* -1 = none */
-    void (*on_step)(void *host, RunStep step, size_t tenants);
-    void (*on_progress)(void *host, const EngineTotals *totals);
-    void (*on_warning)(void *host, const char *text);
-    bool (*on_failed)(void *host, const TenantMigrationResult *result); /* true = abort */
-    void *host;
+    bool (*on_failed)(void *host,
+                      const TenantMigrationResult *result); /* true = abort; may be NULL; fleet.host */
 } RunRequest;
 
 /* What is known of one listed tenant. */
@@ -59,6 +38,7 @@ typedef struct RunReport {
     bool aborted, cancelled;
     bool aborted_by_policy; /* on_error, a failure limit; else the operator or the deadline */
     bool past_deadline;
+    bool applying; /* applying began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */

@@ -22,17 +22,17 @@ static bool is_older_than_applied(const TextList *pending, const Bundle *bundle)
            strcmp(bundle->items[bundle->count - pending->count].name, pending->items[0]) != 0;
 }
 
-static void warn(const RunRequest *request, const Sighting *sighting, const char *what)
+static void warn(const FleetRequest *request, const Sighting *sighting, const char *what)
 {
-    if (sighting->tenants == 0 || request->on_warning == NULL)
+    if (sighting->tenants == 0)
         return;
     char text[512];
     snprintf(text, sizeof text, "%zu tenant%s: %s, such as %s", sighting->tenants,
              sighting->tenants == 1 ? "" : "s", what, sighting->migration);
-    request->on_warning(request->host, text);
+    fleet_warn(request, text);
 }
 
-void plan_warn(const RunRequest *request, const RunReport *report, const Bundle *bundle)
+void plan_warn(const FleetRequest *request, const RunReport *report, const Bundle *bundle)
 {
     Sighting changed = {0}, older = {0};
     for (size_t i = 0; i < report->count; i++) {

@@ -6,4 +6,4 @@
 
 /* Files changed after they were applied (as far as a format can tell), and pending files that are older than
  * applied ones. One warning of each kind, with a count and an example, however many tenants there are. */
-void plan_warn(const RunRequest *request, const RunReport *report, const Bundle *bundle);
+void plan_warn(const FleetRequest *request, const RunReport *report, const Bundle *bundle);

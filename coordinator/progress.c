@@ -17,7 +17,7 @@ void progress_clear(Progress *progress)
     progress->painted = false;
 }
 
-void progress_step(Progress *progress, RunStep step, size_t tenants)
+void progress_step(Progress *progress, FleetStep step, size_t tenants)
 {
     static const char *const SAYS[] = {
         [STEP_GATHER] = "gathering workers",

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <utlist.h>
 
+enum { WHO_INTERVAL_MS = 1000, CONNECTIONS_MAX = 1000000 };
+_Static_assert(ENGINE_MAX_SLOTS == 4096, "a refusal says so in words");
+
 static int64_t setting(const Dispatcher *dispatcher, SettingId id)
 {
     return config_int(dispatcher->options.config, id);
@@ -26,10 +29,35 @@ RegisteredWorker *registry_find(Dispatcher *dispatcher, const Link *link, const 
     RegisteredWorker *worker;
     DL_FOREACH(dispatcher->workers, worker)
     {
-        if (worker->serving && worker->channel.link == link && channel_owns(&worker->channel, &frame->header))
-            return worker;
+        if (!worker->serving || worker->channel.link != link ||
+            !channel_owns(&worker->channel, &frame->header))
+            continue;
+        worker->channel.peer = frame->peer;
+        return worker;
     }
     return NULL;
+}
+
+bool registry_tell_stranger(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
+                            Error *error)
+{
+    if (!dispatcher->stray_logged)
+        log_message(LOG_INFO, link_endpoint(link), "frames of an unknown session arrive; they are dropped");
+    dispatcher->stray_logged = true;
+    Stranger *known = NULL;
+    for (size_t i = 0; i < STRANGERS && known == NULL; i++) {
+        Stranger *stranger = &dispatcher->strangers[i];
+        if (stranger->link == link && stranger->peer.length == frame->peer.length &&
+            memcmp(stranger->peer.bytes, frame->peer.bytes, frame->peer.length) == 0)
+            known = stranger;
+    }
+    if (known != NULL && now_ms - known->told_ms < WHO_INTERVAL_MS)
+        return true;
+    if (known == NULL)
+        known = &dispatcher->strangers[dispatcher->next_stranger++ % STRANGERS];
+    *known = (Stranger){link, frame->peer, now_ms};
+    Channel stranger = {.link = link, .peer = frame->peer};
+    return channel_greet(&stranger, MESSAGE_WHO, frame->header.session_id, NULL, error);
 }
 
 /* Index of a database by name, added when it is new; ENGINE_NONE when memory ran out. */
@@ -92,8 +120,9 @@ static const char *refusal(const HelloMessage *hello)
         return "a worker must reach at least one database";
     const HelloDatabase *databases = hello->databases.items;
     for (size_t i = 0; i < hello->databases.count; i++)
-        if (databases[i].name[0] == '\0' || databases[i].max_connections < 1)
-            return "every database of a worker needs a name and at least one connection";
+        if (databases[i].name[0] == '\0' || databases[i].max_connections < 1 ||
+            databases[i].max_connections > CONNECTIONS_MAX)
+            return "every database of a worker needs a name and 1 to 1000000 connections";
     return NULL;
 }
 
@@ -126,13 +155,15 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
                          const HelloMessage *hello, int64_t now_ms, Error *error)
 {
     Channel stranger = {.link = link, .peer = frame->peer};
+    RegisteredWorker *worker = find_by_uuid(dispatcher, hello->worker);
     const char *why = refusal(hello);
+    if (why == NULL && worker == NULL && dispatcher->worker_count == WORKERS_MAX)
+        why = "there are too many workers";
     if (why != NULL) {
         RejectMessage reject = {(char *)"refused", (char *)why};
         log_message(LOG_WARNING, hello->name, "worker refused: %s", why);
         return channel_greet(&stranger, MESSAGE_REJECT, frame->header.session_id, &reject, error);
     }
-    RegisteredWorker *worker = find_by_uuid(dispatcher, hello->worker);
     if (worker != NULL && worker->serving && channel_owns(&worker->channel, &frame->header))
         return say_welcome(dispatcher, &worker->channel, frame->header.session_id,
                            error); /* our answer got lost */
@@ -143,6 +174,7 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
         if ((worker = calloc(1, sizeof *worker)) == NULL)
             return error_memory(error);
         strcpy(worker->uuid, hello->worker);
+        dispatcher->worker_count++;
         DL_APPEND(dispatcher->workers, worker);
     }
     if (!learn(dispatcher, worker, hello, error))
@@ -160,6 +192,7 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
     bool was_serving = worker->serving;
     worker->serving = true;
     worker->suspect = false;
+    worker->bundle_seq = 0;
     if (was_serving)
         return resend_jobs(worker, error);
     return phase_join(dispatcher, worker, now_ms, error);

@@ -5,13 +5,15 @@
 #include "coordinator/migrator.h"
 #include <stdio.h>
 
-/* {results:[...], summary:{...}} */
-bool report_migrate_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
+/* {results:[...], summary:{...}}, and for a run that broke off why (`reason`, else NULL) as
+ * report_error_json() says it. */
+bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error) MUST_CHECK;
 
 /* {tenants:[...], summary:{...}} */
 bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
 
-/* {error, suggestion, ...}: what --json prints when the run could not be made. */
+/* {error, suggestion, ...}: what --json prints when a command could not do its work; with the refused files
+ * of a report (may be NULL). */
 void report_error_json(FILE *file, const Error *error, const RunReport *report);
 
 /* Grouped by outcome and error; every tenant by name when there are few or `details`. */

@@ -14,7 +14,20 @@ static bool print_json(FILE *file, json_t *document, Error *error)
     return true;
 }
 
-bool report_migrate_json(FILE *file, const RunReport *report, Error *error)
+/* The members of an error; ignored when memory runs out, as the exit code tells too. */
+static void add_reason(json_t *document, const Error *reason)
+{
+    json_object_set_new(document, "error", json_string(reason->message != NULL ? reason->message : "failed"));
+    json_object_set_new(document, "code", json_string(error_class(reason->code)->name));
+    if (reason->hint != NULL)
+        json_object_set_new(document, "suggestion", json_string(reason->hint));
+    if (reason->detail != NULL)
+        json_object_set_new(document, "detail", json_string(reason->detail));
+    if (reason->sqlstate[0] != '\0')
+        json_object_set_new(document, "sqlstate", json_string(reason->sqlstate));
+}
+
+bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error)
 {
     json_t *results = json_array();
     for (size_t i = 0; i < report->count; i++)
@@ -31,7 +44,10 @@ bool report_migrate_json(FILE *file, const RunReport *report, Error *error)
     if (report->count > 0)
         json_object_set_new(summary, "averageMs",
                             json_integer(report->duration_ms / (json_int_t)report->count));
-    return print_json(file, json_pack("{s:o,s:o}", "results", results, "summary", summary), error);
+    json_t *document = json_pack("{s:o,s:o}", "results", results, "summary", summary);
+    if (document != NULL && reason != NULL)
+        add_reason(document, reason);
+    return print_json(file, document, error);
 }
 
 bool report_status_json(FILE *file, const RunReport *report, Error *error)
@@ -55,19 +71,14 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error)
 
 void report_error_json(FILE *file, const Error *error, const RunReport *report)
 {
-    json_t *document = json_pack("{s:s,s:s}", "error", error->message != NULL ? error->message : "failed",
-                                 "code", error_class(error->code)->name);
-    if (error->hint != NULL)
-        json_object_set_new(document, "suggestion", json_string(error->hint));
-    if (error->detail != NULL)
-        json_object_set_new(document, "detail", json_string(error->detail));
-    if (error->sqlstate[0] != '\0')
-        json_object_set_new(document, "sqlstate", json_string(error->sqlstate));
-    const ParseFailure *failures = report->refused_files.items;
+    json_t *document = json_object();
+    add_reason(document, error);
+    size_t count = report != NULL ? report->refused_files.count : 0;
     json_t *files = json_array();
-    for (size_t i = 0; i < report->refused_files.count; i++)
-        json_array_append_new(files, record_to_json(&PARSE_FAILURE, &failures[i]));
-    if (report->refused_files.count > 0)
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(
+            files, record_to_json(&PARSE_FAILURE, (const ParseFailure *)report->refused_files.items + i));
+    if (count > 0)
         json_object_set(document, "files", files);
     json_decref(files);
     Error ignored = {0};

@@ -3,9 +3,18 @@
 #include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
+/* Out of memory leaves an entry out instead of ending the program. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 enum { FEW_TENANTS = 20, TOP_ERRORS = 5, RERUN_TENANTS = 50 };
+
+/* What --tenants would split or trim. */
+static bool is_listable(const char *id)
+{
+    size_t length = strlen(id);
+    return strchr(id, ',') == NULL && id[0] != ' ' && (length == 0 || id[length - 1] != ' ');
+}
 
 /* Tenants that look the same in a report. */
 typedef struct Group {
@@ -79,6 +88,7 @@ static bool table_print(struct libscols_table *table, Error *error)
     if (table == NULL)
         return error_memory(error);
     int failed = scols_table_is_empty(table) ? 0 : scols_print_table(table);
+    fflush(scols_table_get_stream(table)); /* before the last words on stderr */
     scols_unref_table(table);
     return failed == 0 || error_set(error, ERROR_SYSTEM, "cannot write the report");
 }
@@ -238,7 +248,10 @@ static void append_shell_word(Buffer *command, const char *text)
 
 static void print_rerun(FILE *file, const RunReport *report, const char *command)
 {
-    if (report->totals.failed > RERUN_TENANTS) {
+    bool listable = report->totals.failed <= RERUN_TENANTS;
+    for (size_t i = 0; listable && i < report->count; i++)
+        listable = report->entries[i].state != TENANT_FAILED || is_listable(report->entries[i].tenant->id);
+    if (!listable) {
         fprintf(file, "rerun: %s --all (tenants that are up to date are left alone)\n", command);
         return;
     }
@@ -249,7 +262,8 @@ static void print_rerun(FILE *file, const RunReport *report, const char *command
             continue;
         if (ids.length > 0)
             buffer_append_char(&ids, ',');
-        if (report->several_databases)
+        /* An id with a slash could be read as database/id. */
+        if (report->several_databases || strchr(entry->tenant->id, '/') != NULL)
             buffer_appendf(&ids, "%s/", entry->tenant->database);
         buffer_append_text(&ids, entry->tenant->id);
     }

@@ -65,8 +65,8 @@ static uint64_t failure_key(const TenantMigrationResult *result)
 }
 
 /* Adds what an attempt says it committed, and what it found committed by an attempt of ours whose result was
- * lost. */
-static bool merge_applied(RunEntry *entry, const TenantMigrationResult *news)
+ * lost: what a first attempt finds is somebody else's. */
+static bool merge_applied(RunEntry *entry, uint32_t attempt, const TenantMigrationResult *news)
 {
     TenantMigrationResult *known = &entry->result;
     for (size_t i = 0; i < news->applied_migrations.count; i++) {
@@ -75,7 +75,7 @@ static bool merge_applied(RunEntry *entry, const TenantMigrationResult *news)
             !text_list_add(&known->applied_migrations, name))
             return false;
     }
-    for (size_t i = 0; i < news->already.count; i++) {
+    for (size_t i = 0; attempt > 1 && i < news->already.count; i++) {
         const char *name = news->already.items[i];
         if (!text_list_has(&entry->status.pending_migrations, name) ||
             text_list_has(&known->applied_migrations, name))
@@ -101,15 +101,16 @@ static void sort_applied(RunEntry *entry)
             }
 }
 
-bool run_entry_merge(RunEntry *entry, Outcome outcome, TenantMigrationResult *result,
+bool run_entry_merge(RunEntry *entry, Outcome outcome, uint32_t attempt, TenantMigrationResult *result,
                      uint64_t *ret_failure_key)
 {
     *ret_failure_key = failure_key(result);
-    if (!merge_applied(entry, result))
+    if (!merge_applied(entry, attempt, result))
         return false;
     sort_applied(entry);
     TenantState learned = outcome_state(outcome);
-    if (learned == TENANT_SKIPPED || tenant_state_merge(entry->state, learned) != learned)
+    bool older = learned == entry->state && attempt < entry->result.attempts;
+    if (learned == TENANT_SKIPPED || tenant_state_merge(entry->state, learned) != learned || older)
         return true;
     /* This attempt's words replace the earlier ones'; what was applied stays. */
     TextList applied = entry->result.applied_migrations, recovered = entry->result.recovered;
@@ -122,6 +123,7 @@ bool run_entry_merge(RunEntry *entry, Outcome outcome, TenantMigrationResult *re
     entry->result = *result;
     entry->result.applied_migrations = applied;
     entry->result.recovered = recovered;
+    entry->result.attempts = attempt;
     *result = (TenantMigrationResult){0};
     entry->state = learned;
     return true;
@@ -182,6 +184,20 @@ bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint3
         result->format = NULL;
     }
     return ok || error_memory(error);
+}
+
+bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databases, Error *error)
+{
+    TenantMigrationStatus *status = &entry->status;
+    if (several_databases && !fill_text(&status->database, entry->tenant->database))
+        return error_memory(error);
+    if (status->status != NULL)
+        return true;
+    TenantState state = outcome_state(outcome) == TENANT_SUCCEEDED ? TENANT_FAILED : outcome_state(outcome);
+    bool ok = fill_text(&status->tenant_id, entry->tenant->id) &&
+              fill_text(&status->schema_name, entry->tenant->schema) &&
+              fill_text(&status->error, final_error(entry, state, outcome));
+    return (ok && fill_text(&status->status, "error")) || error_memory(error);
 }
 
 EngineTotals run_table_totals(const RunReport *report)

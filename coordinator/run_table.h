@@ -10,8 +10,12 @@ bool run_table_new(RunReport *report, Error *error) MUST_CHECK;
 /* Takes over the content of a status result. */
 void run_entry_plan(RunEntry *entry, Outcome outcome, TenantMigrationStatus *status);
 
-/* Merges a migrate result (content moved) and returns its failure key, 0 = none. False: memory ran out. */
-bool run_entry_merge(RunEntry *entry, Outcome outcome, TenantMigrationResult *result,
+/* Gives an entry the texts that a status report needs, also when nobody could tell its status. */
+bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databases, Error *error) MUST_CHECK;
+
+/* Merges an attempt's migrate result (content moved) and returns its failure key, 0 = none. Of two failures
+ * the newer attempt's words stay. False: memory ran out. */
+bool run_entry_merge(RunEntry *entry, Outcome outcome, uint32_t attempt, TenantMigrationResult *result,
                      uint64_t *ret_failure_key) MUST_CHECK;
 
 /* Behind, or the plan could not be read: only a worker can tell more. With `strict` also when files were

@@ -1,23 +1,15 @@
 #include "worker/conversation.h"
 #include "common/log.h"
+#include "worker/outbox.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-enum { RESULT_BATCH_BYTES = 4 << 20 };
-
 typedef enum ConversationState {
     CONVERSATION_GREETING, /* HELLO goes out each heartbeat until WELCOME answers it */
     CONVERSATION_SERVING,
 } ConversationState;
-
-/* A RESULT that the coordinator has not acknowledged yet. */
-typedef struct Unacknowledged {
-    struct Unacknowledged *prev, *next;
-    uint64_t seq; /* in the current session */
-    ResultMessage message;
-} Unacknowledged;
 
 /* A job that waits for its bundle. */
 typedef struct WaitingJob {
@@ -30,7 +22,6 @@ struct Conversation {
     Channel channel;
     ConversationState state;
     uint8_t greeting_id[SESSION_ID_SIZE];
-    int64_t incarnation;
     int64_t dead_ms; /* as the coordinator said */
     bool draining, parted;
     int64_t greeting_since_ms;
@@ -43,12 +34,7 @@ struct Conversation {
     size_t in_flight;   /* tenants accepted and not yet in a RESULT */
     SharedBundle *bundle;
     WaitingJob *waiting;
-    Unacknowledged *outbox;
-
-    /* Collected since the last turn. */
-    StartMessage starts;
-    ResultMessage results;
-    size_t result_bytes;
+    Outbox outbox;
 };
 
 Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId *peer, int64_t now_ms,
@@ -89,16 +75,7 @@ static void forget_run(Conversation *conversation)
         free(job);
     }
     conversation->waiting = NULL;
-    Unacknowledged *result, *next_result;
-    DL_FOREACH_SAFE(conversation->outbox, result, next_result)
-    {
-        record_clear(&RESULT_RECORD, &result->message);
-        free(result);
-    }
-    conversation->outbox = NULL;
-    record_clear(&START_RECORD, &conversation->starts);
-    record_clear(&RESULT_RECORD, &conversation->results);
-    conversation->result_bytes = 0;
+    outbox_clear(&conversation->outbox);
     conversation->phase = conversation->job = 0;
     conversation->in_flight = 0;
     conversation->number = 0;
@@ -112,6 +89,14 @@ void conversation_free(Conversation *conversation)
     forget_run(conversation);
     channel_close(&conversation->channel);
     free(conversation);
+}
+
+bool conversation_adopts(Conversation *conversation, const Link *link, const IncomingFrame *frame)
+{
+    if (conversation->channel.link != link || !channel_owns(&conversation->channel, &frame->header))
+        return false;
+    conversation->channel.peer = frame->peer;
+    return true;
 }
 
 bool conversation_is_with(const Conversation *conversation, const Link *link, const PeerId *peer)
@@ -142,19 +127,16 @@ static bool say_hello(Conversation *conversation, Error *error)
         return error_memory(error);
     for (size_t i = 0; i < count; i++)
         announced[i] = (HelloDatabase){databases[i].name, databases[i].max_connections};
-    int64_t outbox = 0;
-    Unacknowledged *result;
-    DL_COUNT(conversation->outbox, result, outbox);
     HelloMessage hello = {
         .proto_min = PROTOCOL_MAJOR,
         .proto_max = PROTOCOL_MAJOR,
         .worker = (char *)host->worker_uuid,
-        .incarnation = ++conversation->incarnation,
+        .incarnation = ++conversation->host->incarnation,
         .name = (char *)host->worker_name,
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
         .databases = {announced, count},
-        .outbox = outbox,
+        .outbox = (int64_t)outbox_count(&conversation->outbox),
     };
     bool ok = channel_greet(&conversation->channel, MESSAGE_HELLO, conversation->greeting_id, &hello, error);
     free(announced);
@@ -162,16 +144,15 @@ static bool say_hello(Conversation *conversation, Error *error)
 }
 
 /* Sends again what the coordinator may have missed when a session ended. */
-static bool resend_outbox(Conversation *conversation, Error *error)
+static bool send_again(Conversation *conversation, Error *error)
 {
-    Unacknowledged *result;
-    DL_FOREACH(conversation->outbox, result)
-    {
-        if (!session_send(conversation->channel.session, MESSAGE_RESULT, &result->message, &result->seq,
-                          error))
+    Session *session = conversation->channel.session;
+    if (conversation->waiting != NULL) {
+        BundleRequestMessage request = {conversation->waiting->message.bundle};
+        if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
             return false;
     }
-    return true;
+    return outbox_renew(&conversation->outbox, session, error);
 }
 
 static bool start_serving(Conversation *conversation, const FrameHeader *header,
@@ -208,77 +189,48 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
     log_message(LOG_INFO, conversation->log_context, "serving %s",
                 welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
-    return resend_outbox(conversation, error);
+    return send_again(conversation, error);
 }
 
-/* Moves the collected results into the outbox and, in a session, onto the wire. */
-static bool send_results(Conversation *conversation, Error *error)
+/* Adds one outcome to what the next turn sends. Takes over body. */
+static bool add_result(Conversation *conversation, const OutboxLease *lease, Outcome outcome,
+                       ByteString *body, Error *error)
 {
-    if (conversation->results.items.count == 0)
-        return true;
-    Unacknowledged *entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return error_memory(error);
-    entry->message = conversation->results;
-    conversation->results = (ResultMessage){0};
-    conversation->result_bytes = 0;
-    DL_APPEND(conversation->outbox, entry);
-    if (conversation->channel.session == NULL)
-        return true;
-    if (session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error))
-        return true;
-    if (error->code != ERROR_TOO_LARGE)
+    bool too_large = false;
+    if (!outbox_add_result(&conversation->outbox, conversation->channel.session, lease, outcome, body,
+                           &too_large, error))
         return false;
-    log_error_value(LOG_ERROR, conversation->log_context, error);
-    error_clear(error);
-    ResultItem *items = entry->message.items.items;
-    for (size_t i = 0; i < entry->message.items.count; i++) {
-        free(items[i].body.data);
-        items[i].body = (ByteString){0};
-        free(items[i].outcome);
-        items[i].outcome = strdup(outcome_name(OUTCOME_ERROR));
-    }
-    return session_send(conversation->channel.session, MESSAGE_RESULT, &entry->message, &entry->seq, error);
-}
-
-/* Adds one outcome to the RESULT that the next turn sends. Takes over body. */
-static bool add_result(Conversation *conversation, int64_t phase, int64_t index, int64_t attempt,
-                       Outcome outcome, ByteString *body, Error *error)
-{
-    bool other_phase = conversation->results.phase != phase;
-    if ((other_phase || conversation->result_bytes > RESULT_BATCH_BYTES) &&
-        !send_results(conversation, error))
-        return false;
-    conversation->results.phase = phase;
-    ResultItem *item = record_list_add(&RESULT_ITEM_RECORD, &conversation->results.items);
-    if (item == NULL)
-        return error_memory(error);
-    item->index = index;
-    item->attempt = attempt;
-    item->outcome = strdup(outcome_name(outcome));
-    if (body != NULL) {
-        item->body = *body;
-        *body = (ByteString){0};
-        conversation->result_bytes += item->body.length;
-    }
+    if (too_large)
+        log_message(LOG_ERROR, conversation->log_context, "a result of %zu bytes is too large to send",
+                    body->length);
     if (conversation->in_flight > 0)
         conversation->in_flight--;
-    return item->outcome != NULL || error_memory(error);
+    return true;
+}
+
+static bool answer_job(Conversation *conversation, const JobMessage *job, Outcome outcome, Error *error)
+{
+    const JobTenant *tenants = job->tenants.items;
+    for (size_t i = 0; i < job->tenants.count; i++) {
+        OutboxLease lease = {job->phase, tenants[i].index, tenants[i].attempt};
+        if (!add_result(conversation, &lease, outcome, NULL, error))
+            return false;
+    }
+    return true;
 }
 
 /* A job that cannot run is answered, so that its coordinator does not wait for it. */
 static bool refuse_job(Conversation *conversation, const JobMessage *job, const Error *reason, Error *error)
 {
-    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
     log_error_value(LOG_WARNING, conversation->log_context, reason);
-    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error))
-        return false;
-    const JobTenant *tenants = job->tenants.items;
-    for (size_t i = 0; i < job->tenants.count; i++)
-        if (!add_result(conversation, job->phase, tenants[i].index, tenants[i].attempt, OUTCOME_ERROR, NULL,
-                        error))
+    /* The reason may quote what the peer sent, at any length; what is too long to send the log has. */
+    ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
+    if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error)) {
+        if (error->code != ERROR_TOO_LARGE)
             return false;
-    return true;
+        error_clear(error);
+    }
+    return answer_job(conversation, job, OUTCOME_ERROR, error);
 }
 
 /* Gives a job to the executor; its content is taken over. */
@@ -336,9 +288,9 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     }
     ERROR_CLEANUP Error mismatch = {0};
     bool intact = message->digest != NULL && strcmp(message->digest, shared->bundle.digest) == 0;
-    if (!intact)
-        error_set(&mismatch, ERROR_PROTOCOL,
-                  "the migrations that arrived do not have the digest they were sent with");
+    error_set(&mismatch, ERROR_PROTOCOL, "%s",
+              intact ? "the migrations that arrived are not the ones that the job names"
+                     : "the migrations that arrived do not have the digest they were sent with");
     shared_bundle_release(conversation->bundle);
     conversation->bundle = intact ? shared : NULL;
     if (!intact)
@@ -347,8 +299,9 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     DL_FOREACH_SAFE(conversation->waiting, job, next)
     {
         DL_DELETE(conversation->waiting, job);
-        bool ok = intact ? submit(conversation, &job->message, error)
-                         : refuse_job(conversation, &job->message, &mismatch, error);
+        bool ok = intact && has_bundle(conversation, job->message.bundle)
+                      ? submit(conversation, &job->message, error)
+                      : refuse_job(conversation, &job->message, &mismatch, error);
         record_clear(&JOB_RECORD, &job->message);
         free(job);
         if (!ok)
@@ -370,6 +323,15 @@ static bool part(Conversation *conversation, int64_t now_ms, Error *error)
     return ok;
 }
 
+/* Also what an earlier Run of this conversation, from before a silence, still has running. */
+static void abort_work(Conversation *conversation, bool cancel)
+{
+    if (conversation->run == NULL)
+        return;
+    run_abort(conversation->run, cancel);
+    executor_abort(conversation->host->executor, conversation->number, cancel);
+}
+
 static bool handle(Conversation *conversation, Message *message, int64_t now_ms, Error *error)
 {
     switch (message->type) {
@@ -378,12 +340,12 @@ static bool handle(Conversation *conversation, Message *message, int64_t now_ms,
     case MESSAGE_BUNDLE:
         return receive_bundle(conversation, message->record, error);
     case MESSAGE_ABORT:
-        run_abort(conversation->run, ((AbortMessage *)message->record)->cancel);
+        abort_work(conversation, ((AbortMessage *)message->record)->cancel);
         return true;
     case MESSAGE_HEARTBEAT: {
         const HeartbeatMessage *beat = message->record;
         if (beat->aborting || beat->cancelling)
-            run_abort(conversation->run, beat->cancelling);
+            abort_work(conversation, beat->cancelling);
         return true;
     }
     case MESSAGE_BYE:
@@ -471,14 +433,9 @@ bool conversation_takes(const Conversation *conversation, const Report *report)
 
 bool conversation_report(Conversation *conversation, Report *report, Error *error)
 {
-    if (report->kind == REPORT_STARTED) {
-        conversation->starts.phase = report->phase;
-        LeaseItem *lease = record_list_add(&LEASE_ITEM_RECORD, &conversation->starts.leases);
-        if (lease == NULL)
-            return error_memory(error);
-        *lease = (LeaseItem){report->index, report->attempt};
-        return true;
-    }
+    OutboxLease lease = {report->phase, report->index, report->attempt};
+    if (report->kind == REPORT_STARTED)
+        return outbox_add_start(&conversation->outbox, &lease, error);
     if (report->kind == REPORT_EVENT) {
         EventMessage event = {report->phase, report->index, report->migration, report->duration_ms};
         return conversation->channel.session == NULL ||
@@ -488,30 +445,7 @@ bool conversation_report(Conversation *conversation, Report *report, Error *erro
     Outcome outcome = report->outcome;
     if (outcome == OUTCOME_CANCELLED && conversation->draining)
         outcome = OUTCOME_NOT_STARTED;
-    return add_result(conversation, report->phase, report->index, report->attempt, outcome, &report->body,
-                      error);
-}
-
-static bool send_starts(Conversation *conversation, Error *error)
-{
-    bool ok = conversation->starts.leases.count == 0 || conversation->channel.session == NULL ||
-              session_send(conversation->channel.session, MESSAGE_START, &conversation->starts, NULL, error);
-    record_clear(&START_RECORD, &conversation->starts);
-    return ok;
-}
-
-static void forget_acknowledged(Conversation *conversation)
-{
-    uint64_t acked = session_acked(conversation->channel.session);
-    Unacknowledged *entry, *next;
-    DL_FOREACH_SAFE(conversation->outbox, entry, next)
-    {
-        if (entry->seq > acked)
-            break;
-        DL_DELETE(conversation->outbox, entry);
-        record_clear(&RESULT_RECORD, &entry->message);
-        free(entry);
-    }
+    return add_result(conversation, &lease, outcome, &report->body, error);
 }
 
 /* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
@@ -523,9 +457,11 @@ static bool check_silence(Conversation *conversation, int64_t now_ms, Error *err
         return true;
     log_message(LOG_WARNING, conversation->log_context, "the coordinator has been silent for %lld ms",
                 (long long)(now_ms - conversation->channel.heard_ms));
-    run_abort(conversation->run, false);
-    return greet_anew(conversation, now_ms, error) &&
-           (conversation->channel.peer.length > 0 || link_reopen(conversation->channel.link, error));
+    abort_work(conversation, false);
+    ERROR_CLEANUP Error kept = {0};
+    if (conversation->channel.peer.length == 0 && !link_reopen(conversation->channel.link, &kept))
+        log_error_value(LOG_WARNING, conversation->log_context, &kept); /* the old socket goes on */
+    return greet_anew(conversation, now_ms, error);
 }
 
 /* What a beat says depends on the state. */
@@ -545,12 +481,13 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
 
 bool conversation_turn(Conversation *conversation, int64_t now_ms, Error *error)
 {
-    if (!check_silence(conversation, now_ms, error) || !send_starts(conversation, error) ||
-        !send_results(conversation, error) || !beat(conversation, now_ms, error))
+    if (!check_silence(conversation, now_ms, error) ||
+        !outbox_send(&conversation->outbox, conversation->channel.session, error) ||
+        !beat(conversation, now_ms, error))
         return false;
     if (conversation->channel.session == NULL)
         return true;
-    forget_acknowledged(conversation);
+    outbox_forget(&conversation->outbox, session_acked(conversation->channel.session));
     return channel_pump(&conversation->channel, now_ms, error);
 }
 
@@ -563,15 +500,24 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 {
     bool first = !conversation->draining;
     conversation->draining = true;
-    if (conversation->run != NULL)
-        run_abort(conversation->run, cancel);
+    abort_work(conversation, cancel);
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        DL_DELETE(conversation->waiting, job);
+        bool ok = answer_job(conversation, &job->message, OUTCOME_NOT_STARTED, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+        if (!ok)
+            return false;
+    }
     return !first || conversation->channel.session == NULL ||
            session_send(conversation->channel.session, MESSAGE_DRAIN, &(EmptyMessage){0}, NULL, error);
 }
 
 bool conversation_is_quiet(const Conversation *conversation)
 {
-    bool nothing_kept = conversation->outbox == NULL && conversation->results.items.count == 0;
+    bool nothing_kept = outbox_count(&conversation->outbox) == 0;
     return conversation->in_flight == 0 && conversation->waiting == NULL &&
            (nothing_kept || conversation->state != CONVERSATION_SERVING);
 }

@@ -18,12 +18,17 @@ typedef struct ConversationHost {
     const char *worker_name; /* "host/pid" */
     int64_t slots;
     uint64_t conversations; /* numbers given out so far */
+    int64_t incarnation;    /* greetings sent so far, to whomever */
 } ConversationHost;
 
 Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId *peer, int64_t now_ms,
                                Error *error) MUST_CHECK;
 void conversation_free(Conversation *conversation);
 bool conversation_is_with(const Conversation *conversation, const Link *link, const PeerId *peer);
+
+/* True when the frame belongs to this conversation's session, which goes on under the frame's peer id: after
+ * a broken connection ZeroMQ gives the same coordinator another one. */
+bool conversation_adopts(Conversation *conversation, const Link *link, const IncomingFrame *frame);
 
 /* One frame from this peer. Protocol violations end the session and greet anew; only broken machinery returns
  * false. */

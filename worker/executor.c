@@ -397,9 +397,9 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
     const char *operation = job->message.operation != NULL ? job->message.operation : "";
     bool ok = false;
     if (!operation_from_name(operation, &job->operation))
-        error_set(error, ERROR_PROTOCOL, "this worker does not know the operation \"%s\"", operation);
+        error_set(error, ERROR_PROTOCOL, "this worker does not know the operation \"%.80s\"", operation);
     else if ((job->database = run_database(run, job->message.database)) == NULL)
-        error_set(error, ERROR_PROTOCOL, "this worker does not reach the database \"%s\"",
+        error_set(error, ERROR_PROTOCOL, "this worker does not reach the database \"%.80s\"",
                   job->message.database != NULL ? job->message.database : "");
     else
         ok = job_check(job, error);

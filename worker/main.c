@@ -88,7 +88,8 @@ static bool run(const Config *config, int signals, Error *error)
                     worker_endpoint(worker) != NULL ? worker_endpoint(worker) : "");
         serve(worker, signals);
     }
-    bool ok = worker != NULL;
+    bool ok = worker != NULL && (!worker_failed(worker) ||
+                                 error_set(error, ERROR_SYSTEM, "the worker broke off; its log says why"));
     worker_free(worker);
     wire_context_free(context);
     return ok;
@@ -105,6 +106,8 @@ int main(int argc, char **argv)
     int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     CliArguments *arguments = worker_options_parse(argc, argv, &error);
     bool ok = arguments != NULL;
+    if (ok && signals < 0)
+        ok = error_set(&error, ERROR_SYSTEM, "cannot open a signalfd: %s", strerror(errno));
     if (ok && arguments->answer != NULL)
         fputs(arguments->answer, stdout);
     else if (ok) {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TRIM_INTERVAL_MS = 1000, GOODBYE_LINGER_MS = 2000, FRAMES_PER_TURN = 256 };
+enum { TRIM_INTERVAL_MS = 1000, GOODBYE_LINGER_MS = 2000, FRAMES_PER_TURN = 256, PASSING_MAX = 1000 };
 
 typedef enum WorkerState { WORKER_SERVING, WORKER_DRAINING, WORKER_CANCELLING, WORKER_STOPPING } WorkerState;
 
@@ -32,22 +32,29 @@ struct Worker {
     Link **links; /* coordinators first, then the bound one */
     size_t link_count;
     Peer *peers;
+    size_t passing_count;
     pthread_t thread;
     bool started;
     _Atomic WorkerState wish; /* set by any thread */
     WorkerState state;        /* the loop's */
     int64_t cancel_ms;        /* draining turns into cancelling */
+    atomic_bool failed;       /* the loop broke */
     int wish_fd, done_fd;
 };
 
 static const PeerId ONLY_PEER; /* of a connected link: nameless */
 
-static Conversation *find_conversation(Worker *worker, const Link *link, const PeerId *peer)
+static Conversation *find_conversation(Worker *worker, const Link *link, const IncomingFrame *frame)
 {
     Peer *entry;
     DL_FOREACH(worker->peers, entry)
     {
-        if (conversation_is_with(entry->conversation, link, peer))
+        if (conversation_is_with(entry->conversation, link, &frame->peer))
+            return entry->conversation;
+    }
+    DL_FOREACH(worker->peers, entry)
+    {
+        if (conversation_adopts(entry->conversation, link, frame))
             return entry->conversation;
     }
     return NULL;
@@ -67,6 +74,7 @@ static Conversation *add_conversation(Worker *worker, Link *link, const PeerId *
         return NULL;
     }
     entry->passing = peer->length > 0;
+    worker->passing_count += entry->passing;
     DL_APPEND(worker->peers, entry);
     return entry->conversation;
 }
@@ -76,10 +84,19 @@ static Conversation *add_conversation(Worker *worker, Link *link, const PeerId *
 static bool receive_frame(Worker *worker, Link *link, const IncomingFrame *frame, int64_t now_ms,
                           Error *error)
 {
-    Conversation *conversation = find_conversation(worker, link, &frame->peer);
-    if (conversation == NULL && frame->header.type == MESSAGE_WHO && worker->state == WORKER_SERVING)
+    Conversation *conversation = find_conversation(worker, link, frame);
+    if (conversation == NULL && frame->header.type == MESSAGE_WHO && worker->state == WORKER_SERVING &&
+        worker->passing_count < PASSING_MAX)
         return add_conversation(worker, link, &frame->peer, now_ms, error) != NULL;
     return conversation == NULL || conversation_receive(conversation, frame, now_ms, error);
+}
+
+/* Somebody who speaks another protocol may go on for long: one line for each link. */
+static void report_dropped(const Link *link)
+{
+    if (link_dropped(link) == 1)
+        log_message(LOG_WARNING, "worker", "malformed frames arrive at %s; they are dropped",
+                    link_endpoint(link));
 }
 
 static bool receive_all(Worker *worker, Link *link, int64_t now_ms, Error *error)
@@ -91,8 +108,10 @@ static bool receive_all(Worker *worker, Link *link, int64_t now_ms, Error *error
             return true;
         if (status == LINK_FAILED)
             return false;
-        if (status != LINK_OK)
+        if (status != LINK_OK) {
+            report_dropped(link);
             continue;
+        }
         bool ok = receive_frame(worker, link, &frame, now_ms, error);
         free(frame.body);
         if (!ok)
@@ -132,6 +151,8 @@ static bool follow_wish(Worker *worker, int64_t now_ms, Error *error)
     if (worker->state == WORKER_SERVING)
         worker->cancel_ms = now_ms + config_int(worker->options.config, SETTING_WIRE_DRAIN_MS);
     worker->state = wish;
+    if (wish >= WORKER_CANCELLING)
+        executor_abort(worker->executor, 0, true); /* also what was begun for coordinators long gone */
     Peer *peer;
     DL_FOREACH(worker->peers, peer)
     {
@@ -165,6 +186,7 @@ static bool take_turns(Worker *worker, int64_t now_ms, int64_t *wakeup_ms, Error
         if (!peer->passing || !conversation_is_over(peer->conversation, now_ms))
             continue;
         DL_DELETE(worker->peers, peer);
+        worker->passing_count--;
         conversation_free(peer->conversation);
         free(peer);
     }
@@ -213,6 +235,7 @@ static void *worker_main(void *worker_pointer)
     }
     if (!ok)
         log_error_value(LOG_ERROR, "worker", &error);
+    atomic_store(&worker->failed, !ok);
     eventfd_write(worker->done_fd, 1);
     return NULL;
 }
@@ -311,6 +334,11 @@ void worker_drain(Worker *worker, bool now)
 int worker_done_fd(const Worker *worker)
 {
     return worker->done_fd;
+}
+
+bool worker_failed(const Worker *worker)
+{
+    return atomic_load(&worker->failed);
 }
 
 void worker_free(Worker *worker)

@@ -38,6 +38,9 @@ void worker_drain(Worker *worker, bool now);
 /* Becomes readable when the drained worker has ended. */
 int worker_done_fd(const Worker *worker);
 
+/* True when it has ended because its machinery broke; the log says how. */
+bool worker_failed(const Worker *worker);
+
 /* Stops whatever still runs (cancelling it), joins all threads, closes links and connections. Accepts NULL.
  */
 void worker_free(Worker *worker);

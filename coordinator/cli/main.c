@@ -1,9 +1,9 @@
 /* pgconvoy: the coordinator and command line. */
 #include "common/log.h"
 #include "coordinator/cli/command.h"
+#include "coordinator/cli/context.h"
 #include "coordinator/report.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void configure_log(const CliArguments *arguments)
@@ -26,12 +26,9 @@ int main(int argc, char **argv)
     const Command *command = NULL;
     CliArguments *arguments = command_parse(&COMMANDS, argc, argv, &command, &error);
     if (arguments == NULL) {
-        char *text = error_format(&error);
-        fputs(text != NULL ? text : "error: out of memory\n", stderr);
-        free(text);
         if (options_mention(argc, argv, "json"))
-            report_error_json(stdout, &error, &(RunReport){0});
-        return error_class(error.code)->exit_code;
+            report_error_json(stdout, &error, NULL);
+        return cli_print_error(&error);
     }
     int code = EXIT_DONE;
     if (arguments->answer != NULL)

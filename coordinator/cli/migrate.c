@@ -4,11 +4,11 @@
 #include <stdio.h>
 
 /* The result on stdout, the last words on stderr. */
-static bool print_report(const CliRun *run, Error *error)
+static bool print_report(const CliRun *run, const Error *reason, Error *error)
 {
-    const CliArguments *arguments = run->arguments;
+    const CliArguments *arguments = run->context.arguments;
     bool json = option_given(arguments, "json"), quiet = option_given(arguments, "quiet");
-    bool ok = json ? report_migrate_json(stdout, &run->report, error)
+    bool ok = json ? report_migrate_json(stdout, &run->report, reason, error)
                    : report_migrate_text(stdout, &run->report, run->request.dry_run,
                                          option_given(arguments, "verbose"), error);
     if (!quiet)
@@ -16,23 +16,29 @@ static bool print_report(const CliRun *run, Error *error)
     return ok;
 }
 
+/* Broken off half-way: what happened to whom matters more than the reason alone. */
+static int report_broken_off(const CliRun *run, Error *reason)
+{
+    ERROR_CLEANUP Error unprinted = {0};
+    if (!print_report(run, reason, &unprinted))
+        error_set_detail(reason, "%s", unprinted.message);
+    return cli_print_error(reason);
+}
+
 int cli_migrate(const CliArguments *arguments)
 {
-    CliRun run = {.arguments = arguments};
+    CliRun run;
     ERROR_CLEANUP Error error = {0};
     bool mark = option_given(arguments, "mark-applied");
     int code;
-    bool ok = cli_run(&run, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
-    if (!ok && run.report.entries == NULL)
+    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
+    if (!ok && !run.report.applying)
         code = cli_run_failed(&run, &error);
-    else if (!ok) {
-        /* Broken off half-way: what happened to whom matters more than the reason alone. */
-        ERROR_CLEANUP Error unprinted = {0};
-        if (!option_given(arguments, "json") && !print_report(&run, &unprinted))
-            error_set_detail(&error, "%s", unprinted.message);
-        code = cli_run_failed(&run, &error);
-    } else
-        code = print_report(&run, &error) ? run_report_exit_code(&run.report) : cli_run_failed(&run, &error);
+    else if (!ok)
+        code = report_broken_off(&run, &error);
+    else
+        code = print_report(&run, NULL, &error) ? run_report_exit_code(&run.report)
+                                                : cli_run_failed(&run, &error);
     cli_run_clear(&run);
     return code;
 }

@@ -1,22 +1,17 @@
-/* What the commands that run something over the fleet share: request from arguments, interrupts, progress,
- * errors. */
+/* Run: what `migrate` and `status` share: a migrator's run from arguments to report. */
 #pragma once
-#include "common/options.h"
-#include "coordinator/cli/interrupt.h"
+#include "coordinator/cli/context.h"
 #include "coordinator/migrator.h"
-#include "coordinator/progress.h"
 
 typedef struct CliRun {
-    const CliArguments *arguments;
+    CliContext context;
     RunRequest request;
     RunReport report;
-    Interrupts interrupts;
-    Progress progress;
 } CliRun;
 
-/* Runs the action; false when the run could not be made or broke off. */
-bool cli_run(CliRun *run, RunAction action, Error *error) MUST_CHECK;
+/* Runs the action; false when the run could not be made or broke off. *run must not move meanwhile. */
+bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error *error) MUST_CHECK;
 void cli_run_clear(CliRun *run);
 
-/* Prints an error where the caller of the command looks for it, and returns the exit code. */
+/* As cli_failed(), with the files that a server refused. */
 int cli_run_failed(const CliRun *run, const Error *error);

@@ -14,17 +14,17 @@ static int exit_code(const CliRun *run)
         errors += status == NULL || strcmp(status, "error") == 0;
     }
     if (run->report.aborted || run->report.cancelled)
-        return EXIT_INTERRUPTED;
+        return run->report.past_deadline ? EXIT_ABORTED : EXIT_INTERRUPTED;
     if (errors > 0)
         return EXIT_FAILED;
-    return behind > 0 && option_given(run->arguments, "exit-code") ? EXIT_PENDING : EXIT_DONE;
+    return behind > 0 && option_given(run->context.arguments, "exit-code") ? EXIT_PENDING : EXIT_DONE;
 }
 
 int cli_status(const CliArguments *arguments)
 {
-    CliRun run = {.arguments = arguments};
+    CliRun run;
     ERROR_CLEANUP Error error = {0};
-    bool ok = cli_run(&run, RUN_STATUS, &error);
+    bool ok = cli_run(&run, arguments, RUN_STATUS, &error);
     if (ok)
         ok = option_given(arguments, "json")
                  ? report_status_json(stdout, &run.report, &error)

@@ -42,7 +42,7 @@ static void redirect(const char *path, int to)
 }
 
 static void become(const char *folder, const char *const environment[], const char *const words[],
-                   const Process *process, pid_t parent)
+                   const char *input_path, const Process *process, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent || (folder != NULL && chdir(folder) != 0))
@@ -50,8 +50,9 @@ static void become(const char *folder, const char *const environment[], const ch
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dup2(null, STDIN_FILENO);
+    int input = open(input_path, O_RDONLY | O_CLOEXEC);
+    if (input < 0 || dup2(input, STDIN_FILENO) < 0)
+        _exit(98);
     redirect(process->out_path, STDOUT_FILENO);
     redirect(process->err_path, STDERR_FILENO);
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
@@ -62,7 +63,8 @@ static void become(const char *folder, const char *const environment[], const ch
     _exit(98);
 }
 
-Process *process_start(const char *folder, const char *const environment[], const char *const words[])
+Process *process_start_with_input(const char *folder, const char *const environment[],
+                                  const char *const words[], const char *input_path)
 {
     Process *process = calloc(1, sizeof *process);
     if (process == NULL)
@@ -74,8 +76,13 @@ Process *process_start(const char *folder, const char *const environment[], cons
     if (process->pid < 0)
         die("fork", strerror(errno));
     if (process->pid == 0)
-        become(folder, environment, words, process, parent);
+        become(folder, environment, words, input_path, process, parent);
     return process;
+}
+
+Process *process_start(const char *folder, const char *const environment[], const char *const words[])
+{
+    return process_start_with_input(folder, environment, words, "/dev/null");
 }
 
 bool process_ended(Process *process)

@@ -16,6 +16,10 @@ typedef struct Process {
  * `environment` holds NAME=value entries added to the test's own, NULL-terminated, or is NULL. */
 Process *process_start(const char *folder, const char *const environment[], const char *const words[]);
 
+/* The same with the file at `input_path` as its stdin, which is empty otherwise. */
+Process *process_start_with_input(const char *folder, const char *const environment[],
+                                  const char *const words[], const char *input_path);
+
 /* Waits until it ends; ends the test program when it does not within deadline_ms. Returns its status. */
 int process_wait(Process *process, int deadline_ms);
 

@@ -1,20 +1,17 @@
-#include "coordinator/run_tenants.h"
+#include "coordinator/fleet_tenants.h"
 #include "common/tenant_index.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void warn(const RunRequest *request, const char *text)
-{
-    if (request->on_warning != NULL)
-        request->on_warning(request->host, text);
-}
-
 /* A discover phase's host: where the ids go, and the first thing that went wrong. */
 typedef struct Discovery {
     TenantList *list;
     const TextList *databases; /* phase index -> name */
-    Error error;
+    bool *done;                /* by phase index: its ids are in the list */
+    Error invalid;             /* an id that cannot be */
+    Error error;               /* what went wrong last, while an attempt at ... */
+    uint32_t failed;           /* ... this phase index */
 } Discovery;
 
 /* No SQLSTATE (the server was not reached), or one about connecting: not the query's fault. */
@@ -33,7 +30,10 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
     Discovery *discovery = host;
     DiscoverResult *result = record;
     const char *database = discovery->databases->items[index];
+    if (outcome == OUTCOME_NOT_STARTED || discovery->done[index])
+        return 0; /* a draining worker gave it back, or the result of another attempt came late */
     if (outcome_state(outcome) != TENANT_SUCCEEDED) {
+        discovery->failed = index;
         error_set(&discovery->error, is_connection_trouble(result->sqlstate) ? ERROR_CONNECT : ERROR_TENANTS,
                   "tenant discovery on database \"%s\" failed: %s", database,
                   result->error != NULL ? result->error : outcome_name(outcome));
@@ -47,58 +47,67 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
         return 0;
     }
     const Tenant *tenants = result->tenants.items;
-    for (size_t i = 0; i < result->tenants.count && discovery->error.code == ERROR_NONE; i++)
-        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->error))
-            error_prefix(&discovery->error, "tenant discovery on database \"%s\"", database);
+    discovery->done[index] = true;
+    for (size_t i = 0; i < result->tenants.count && discovery->invalid.code == ERROR_NONE; i++)
+        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->invalid))
+            error_prefix(&discovery->invalid, "tenant discovery on database \"%s\"", database);
     return 0;
 }
 
-/* Runs the configured discovery once on every database. */
-static bool discover(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+/* What the phase as a whole came to: one attempt's failure counts only where no other attempt did better. */
+static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, Error *error)
 {
-    const char *query = config_text(request->config, SETTING_TENANTS_QUERY);
-    RunOptions options = {
-        .discover_query = query[0] != '\0' ? (char *)query : NULL,
-        .schema_template = (char *)config_text(request->config, SETTING_TENANTS_SCHEMA),
-        .connect_timeout_ms = config_int(request->config, SETTING_POOLS_CONNECT_TIMEOUT_MS),
-        .retry_max_attempts = config_int(request->config, SETTING_RETRY_MAX_ATTEMPTS),
-    };
-    const TextList *databases = dispatcher_databases(dispatcher);
-    Tenant *targets = calloc(databases->count, sizeof *targets);
-    const Tenant **pointers = calloc(databases->count, sizeof *pointers);
-    bool ok = targets != NULL && pointers != NULL;
-    if (!ok)
-        error_memory(error);
-    for (size_t i = 0; ok && i < databases->count; i++) {
-        targets[i] = (Tenant){.database = databases->items[i], .id = (char *)"", .schema = (char *)""};
-        pointers[i] = &targets[i];
+    if (discovery->invalid.code != ERROR_NONE) {
+        error_move(error, &discovery->invalid);
+        return false;
     }
-    Discovery discovery = {.list = list, .databases = databases};
+    if (outcome->totals.succeeded == outcome->totals.total)
+        return true;
+    if (outcome->aborted)
+        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+    if (discovery->error.code != ERROR_NONE && outcome->states[discovery->failed] != TENANT_SUCCEEDED) {
+        error_move(error, &discovery->error);
+        return false;
+    }
+    size_t i = 0;
+    while (outcome->states[i] == TENANT_SUCCEEDED)
+        i++;
+    return error_set(error, ERROR_TENANTS, "tenant discovery on database \"%s\" failed: %s",
+                     discovery->databases->items[i], outcome_name(outcome->outcomes[i]));
+}
+
+/* Runs the configured discovery once on every database. */
+static bool discover(Fleet *fleet, TenantList *list, Error *error)
+{
+    const Config *config = fleet->request->config;
+    const char *query = config_text(config, SETTING_TENANTS_QUERY);
+    RunOptions options = fleet->options;
+    options.discover_query = query[0] != '\0' ? (char *)query : NULL;
+    options.schema_template = (char *)config_text(config, SETTING_TENANTS_SCHEMA);
+    const TextList *databases = fleet_databases(fleet);
+    bool *done = calloc(databases->count + 1, sizeof *done);
+    if (done == NULL)
+        return error_memory(error);
+    Discovery discovery = {.list = list, .databases = databases, .done = done};
     Phase phase = {
         .operation = OPERATION_DISCOVER,
-        .tenants = pointers,
-        .tenant_count = databases->count,
         .options = &options,
-        .max_failures = 0,
+        .max_failures = -1,
         .on_result = keep_discovered,
         .host = &discovery,
     };
     PhaseOutcome outcome = {0};
-    ok = ok && dispatcher_run(dispatcher, &phase, &outcome, error);
-    if (ok && discovery.error.code != ERROR_NONE) {
-        error_move(error, &discovery.error);
-        ok = false;
-    } else if (ok && outcome.totals.succeeded < outcome.totals.total)
-        ok = error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+    bool ok =
+        fleet_run_databases(fleet, &phase, &outcome, error) && judge_discovery(&discovery, &outcome, error);
     phase_outcome_clear(&outcome);
+    error_clear(&discovery.invalid);
     error_clear(&discovery.error);
-    free(pointers);
-    free(targets);
+    free(done);
     return ok;
 }
 
 /* tenants.ids, tenants.file or tenants.command. */
-static bool configured_list(const RunRequest *request, const TextList *databases, TenantList *list,
+static bool configured_list(const FleetRequest *request, const TextList *databases, TenantList *list,
                             Error *error)
 {
     const TextList *ids = config_tenant_ids(request->config);
@@ -150,7 +159,7 @@ static bool assign_databases(const TextList *databases, TenantList *list, Error 
     return true;
 }
 
-static bool exclude(const RunRequest *request, const TextList *databases, TenantList *list, Error *error)
+static bool exclude(const FleetRequest *request, const TextList *databases, TenantList *list, Error *error)
 {
     TenantList excluded = {0};
     bool ok =
@@ -161,10 +170,11 @@ static bool exclude(const RunRequest *request, const TextList *databases, Tenant
     return ok;
 }
 
-bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, TenantList *list, Error *error)
+bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
 {
+    const FleetRequest *request = fleet->request;
     const Config *config = request->config;
-    const TextList *databases = dispatcher_databases(dispatcher);
+    const TextList *databases = fleet_databases(fleet);
     bool explicit_list = request->tenants != NULL || request->tenants_file != NULL;
     bool by_worker =
         config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
@@ -183,7 +193,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
     }
     if (!explicit_list && by_list && !configured_list(request, databases, list, error))
         return false;
-    if (!explicit_list && !by_list && !discover(request, dispatcher, list, error))
+    if (!explicit_list && !by_list && !discover(fleet, list, error))
         return false;
     if (!assign_databases(databases, list, error))
         return false;
@@ -192,7 +202,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
         char text[80];
         snprintf(text, sizeof text, "%zu duplicate tenants were dropped from the discovered list", dropped);
         if (dropped > 0)
-            warn(request, text);
+            fleet_warn(request, text);
     }
     if (!exclude(request, databases, list, error))
         return false;
@@ -201,7 +211,7 @@ bool run_tenants_collect(const RunRequest *request, Dispatcher *dispatcher, Tena
     return tenant_list_resolve(list, config_text(config, SETTING_TENANTS_SCHEMA), error);
 }
 
-uint32_t *run_tenants_predecessors(const TenantList *list, Error *error)
+uint32_t *fleet_tenants_predecessors(const TenantList *list, Error *error)
 {
     TENANT_INDEX_CLEANUP TenantIndex *firsts = tenant_index_new(list->count + 1, error);
     uint32_t *predecessors = calloc(list->count + 1, sizeof *predecessors);

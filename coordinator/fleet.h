@@ -1,0 +1,99 @@
+/* Fleet: what every command that goes to the tenants shares: who, with whom, and running an operation over
+ * them.
+ *
+ * fleet_open() gathers workers (one hosted in this process unless the request names others), fleet_list()
+ * says which tenants it is about, fleet_run_phase() runs one phase, fleet_operate() one operation with all
+ * its results, fleet_close() says goodbye. One thread; callbacks come from these calls.
+ */
+#pragma once
+#include "common/config.h"
+#include "common/tenant.h"
+#include "coordinator/dispatcher.h"
+
+typedef enum FleetStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP_APPLY, STEP_DONE } FleetStep;
+
+typedef struct FleetRequest {
+    const Config *config; /* must outlive the fleet, like everything here */
+    /* Who: an explicit list (kept in order, duplicates too) or everybody the configuration discovers. */
+    const char *tenants;      /* "a,b,db/c" or NULL */
+    const char *tenants_file; /* path or "-" or NULL */
+    const char *exclude;      /* like tenants */
+    const char *exclude_file;
+    size_t limit; /* 0 = all */
+    /* With whom. */
+    const TextList *workers; /* endpoints of listening workers */
+    const char *listen;      /* endpoint for workers that connect, or NULL */
+    bool plain;
+
+    /* All may be NULL. */
+    Request (*poll_host)(void *host);
+    int interrupt_fd; /* -1 = none */
+    void (*on_step)(void *host, FleetStep step, size_t tenants);
+    void (*on_progress)(void *host, const EngineTotals *totals);
+    void (*on_warning)(void *host, const char *text);
+    void *host;
+} FleetRequest;
+
+struct Worker;
+
+typedef struct Fleet {
+    const FleetRequest *request;
+    RunOptions options; /* as configured; texts belong to the configuration */
+    Dispatcher *dispatcher;
+    WireContext *context;
+    struct Worker *hosted;
+    int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
+
+    /* What has become of the phases so far. */
+    bool past_deadline;
+    bool aborted, cancelled;
+    bool aborted_by_policy; /* on_failed or a failure limit; else the operator or the deadline */
+} Fleet;
+
+/* `bundle` must outlive the fleet. fleet_close() is due even when this fails. */
+bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle, Error *error) MUST_CHECK;
+void fleet_close(Fleet *fleet);
+
+/* Databases that the workers reach. */
+const TextList *fleet_databases(const Fleet *fleet);
+
+/* Tenants in flight as configured: 0 = the sum of all workers' slots. */
+int64_t fleet_concurrency(const FleetRequest *request);
+
+void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants);
+void fleet_warn(const FleetRequest *request, const char *text);
+
+/* Fills an empty list; every tenant has a database and a checked schema afterwards. Runs a discover phase
+ * when the configuration says so. */
+bool fleet_list(Fleet *fleet, TenantList *ret_list, Error *error) MUST_CHECK;
+
+/* Runs a phase; its options may be NULL for the fleet's own. */
+bool fleet_run_phase(Fleet *fleet, Phase *phase, PhaseOutcome *ret_outcome, Error *error) MUST_CHECK;
+
+/* The same once per database, for operations of that shape: the phase's tenants are filled in, in the order
+ * of fleet_databases(). */
+bool fleet_run_databases(Fleet *fleet, Phase *phase, PhaseOutcome *ret_outcome, Error *error) MUST_CHECK;
+
+/* One operation over a list, every tenant's best result kept. */
+typedef struct FleetWork {
+    OperationId operation;
+    const RunOptions *options; /* NULL = the fleet's own */
+    const TenantList *tenants;
+    int64_t concurrency; /* 0 = the sum of all slots */
+    EngineSchedule schedule;
+    int64_t max_failures;                                            /* -1 = no limit */
+    bool (*on_failed)(void *host, size_t index, const void *record); /* true = abort; may be NULL */
+    void *host;
+} FleetWork;
+
+typedef struct FleetResults {
+    const RecordType *type;
+    void *records; /* one per tenant of the list, in its order; all at rest where nothing was heard */
+    size_t count;
+    PhaseOutcome outcome; /* states, outcomes, attempts and totals */
+} FleetResults;
+
+/* Unfinished tenants stay at rest in *ret_results, which is filled even on failure. */
+bool fleet_operate(Fleet *fleet, const FleetWork *work, FleetResults *ret_results, Error *error) MUST_CHECK;
+void *fleet_result(const FleetResults *results, size_t index);
+void fleet_results_clear(FleetResults *results);
