@@ -15,7 +15,7 @@ static bool take_dependents(TenantDropResult *result, Error *error)
     error->detail = NULL;
     strcpy(error->sqlstate, "2BP01"); /* dependent_objects_still_exist */
     error_set_hint(error,
-                   "drop or change these objects first, or drop them with the tenant: cascade-foreign");
+                   "drop or change these objects first, or drop them with the tenant by --cascade-foreign");
     return true;
 }
 
