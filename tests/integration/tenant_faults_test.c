@@ -245,23 +245,25 @@ static void a_drop_that_waits_can_be_cancelled(void **state)
     PQfinish(reader);
 }
 
-/* The last test: it leaves no server. */
+/* The last test: it leaves no server. Nobody has a connection to it, on which a COMMIT could be in doubt. */
 static void a_dead_server_is_an_error_for_everybody(void **state)
 {
     (void)state;
     bench->options.retry_initial_delay_ms = 10;
     cluster_kill(bench->cluster);
+    Reservoir *reservoir = bench_reservoir(bench);
     Bundle bundle = two_files();
-    CREATED_CLEANUP Created created = create_on(bench->direct, "t", &bundle);
+    CREATED_CLEANUP Created created = create_on(reservoir, "t", &bundle);
     assert_int_equal(created.outcome, OUTCOME_ERROR);
     assert_non_null(created.result.migration.error);
-    DROPPED_CLEANUP Dropped dropped = drop();
+    DROPPED_CLEANUP Dropped dropped = drop_on(reservoir, "t");
     assert_int_equal(dropped.outcome, OUTCOME_ERROR);
     TenantExistsResult result = {0};
-    assert_int_equal(run_on(op_exists, bench->direct, "t", NULL, &result), OUTCOME_ERROR);
+    assert_int_equal(run_on(op_exists, reservoir, "t", NULL, &result), OUTCOME_ERROR);
     assert_non_null(result.error);
     assert_false(result.exists);
     record_clear(&TENANT_EXISTS_RESULT, &result);
+    bench_reservoir_free(reservoir);
     bundle_clear(&bundle);
 }
 
