@@ -103,6 +103,7 @@ static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFram
         return true;
     if (receipt == SESSION_BROKEN) {
         log_error_value(LOG_WARNING, worker->name, &broken);
+        channel_break(&worker->channel, &broken, now_ms);
         return registry_lose(dispatcher, worker, "it broke the protocol", now_ms, error);
     }
     bool ok = phase_handle(dispatcher, worker, &message, now_ms, error);

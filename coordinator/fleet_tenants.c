@@ -6,10 +6,9 @@
 
 /* A discover phase's host: where the ids go, and the first thing that went wrong. */
 typedef struct Discovery {
-    TenantList *list;
     const TextList *databases; /* phase index -> name */
-    bool *done;                /* by phase index: its ids are in the list */
-    Error invalid;             /* an id that cannot be */
+    bool *done;                /* by phase index: its ids were found, and are ... */
+    RecordList *found;         /* ... here, as Tenant */
     Error error;               /* what went wrong last, while an attempt at ... */
     uint32_t failed;           /* ... this phase index */
 } Discovery;
@@ -46,21 +45,15 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
                                             : "check `tenants.query` and the worker's database role");
         return 0;
     }
-    const Tenant *tenants = result->tenants.items;
     discovery->done[index] = true;
-    for (size_t i = 0; i < result->tenants.count && discovery->invalid.code == ERROR_NONE; i++)
-        if (!tenant_list_add(discovery->list, database, tenants[i].id, &discovery->invalid))
-            error_prefix(&discovery->invalid, "tenant discovery on database \"%s\"", database);
+    discovery->found[index] = result->tenants;
+    result->tenants = (RecordList){0};
     return 0;
 }
 
 /* What the phase as a whole came to: one attempt's failure counts only where no other attempt did better. */
 static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, Error *error)
 {
-    if (discovery->invalid.code != ERROR_NONE) {
-        error_move(error, &discovery->invalid);
-        return false;
-    }
     if (outcome->totals.succeeded == outcome->totals.total)
         return true;
     if (outcome->aborted)
@@ -76,6 +69,34 @@ static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, E
                      discovery->databases->items[i], outcome_name(outcome->outcomes[i]));
 }
 
+/* In the order of the databases, whoever answered first. */
+static bool list_discovered(const Discovery *discovery, size_t databases, TenantList *list, Error *error)
+{
+    for (size_t d = 0; d < databases; d++) {
+        const char *database = discovery->databases->items[d];
+        const Tenant *tenants = discovery->found[d].items;
+        for (size_t i = 0; i < discovery->found[d].count; i++)
+            if (!tenant_list_add(list, database, tenants[i].id, error)) {
+                error_prefix(error, "tenant discovery on database \"%s\"", database);
+                return false;
+            }
+    }
+    return true;
+}
+
+static void discovery_clear(Discovery *discovery, size_t databases)
+{
+    for (size_t d = 0; discovery->found != NULL && d < databases; d++) {
+        Tenant *tenants = discovery->found[d].items;
+        for (size_t i = 0; i < discovery->found[d].count; i++)
+            record_clear(&TENANT_RECORD, &tenants[i]);
+        free(tenants);
+    }
+    free(discovery->found);
+    free(discovery->done);
+    error_clear(&discovery->error);
+}
+
 /* Runs the configured discovery once on every database. */
 static bool discover(Fleet *fleet, TenantList *list, Error *error)
 {
@@ -85,10 +106,16 @@ static bool discover(Fleet *fleet, TenantList *list, Error *error)
     options.discover_query = query[0] != '\0' ? (char *)query : NULL;
     options.schema_template = (char *)config_text(config, SETTING_TENANTS_SCHEMA);
     const TextList *databases = fleet_databases(fleet);
-    bool *done = calloc(databases->count + 1, sizeof *done);
-    if (done == NULL)
+    size_t count = databases->count; /* a worker that comes late may bring another one */
+    Discovery discovery = {
+        .databases = databases,
+        .done = calloc(count + 1, sizeof *discovery.done),
+        .found = calloc(count + 1, sizeof *discovery.found),
+    };
+    if (discovery.done == NULL || discovery.found == NULL) {
+        discovery_clear(&discovery, count);
         return error_memory(error);
-    Discovery discovery = {.list = list, .databases = databases, .done = done};
+    }
     Phase phase = {
         .operation = OPERATION_DISCOVER,
         .options = &options,
@@ -97,12 +124,10 @@ static bool discover(Fleet *fleet, TenantList *list, Error *error)
         .host = &discovery,
     };
     PhaseOutcome outcome = {0};
-    bool ok =
-        fleet_run_databases(fleet, &phase, &outcome, error) && judge_discovery(&discovery, &outcome, error);
+    bool ok = fleet_run_databases(fleet, &phase, &outcome, error) &&
+              judge_discovery(&discovery, &outcome, error) && list_discovered(&discovery, count, list, error);
     phase_outcome_clear(&outcome);
-    error_clear(&discovery.invalid);
-    error_clear(&discovery.error);
-    free(done);
+    discovery_clear(&discovery, count);
     return ok;
 }
 

@@ -68,6 +68,16 @@ bool channel_pump(Channel *channel, int64_t now_ms, Error *error)
     }
 }
 
+void channel_break(Channel *channel, const Error *broken, int64_t now_ms)
+{
+    ERROR_CLEANUP Error unsaid = {0};
+    ErrorMessage message = {(char *)error_class(broken->code)->name, broken->message};
+    if (session_send(channel->session, MESSAGE_ERROR, &message, NULL, &unsaid) &&
+        !channel_pump(channel, now_ms, &unsaid))
+        error_clear(&unsaid); /* a broken link shows itself at its next use */
+    channel_close(channel);
+}
+
 int64_t channel_wakeup_ms(const Channel *channel)
 {
     if (channel->session == NULL)

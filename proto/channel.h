@@ -35,5 +35,8 @@ bool channel_greet(Channel *channel, MessageType type, const uint8_t session_id[
 /* Puts on the link what the session has to send now, with an acknowledgement if one is owed. */
 bool channel_pump(Channel *channel, int64_t now_ms, Error *error) MUST_CHECK;
 
+/* Tells the peer how it broke the protocol, if the link takes it at once. The session is over afterwards. */
+void channel_break(Channel *channel, const Error *broken, int64_t now_ms);
+
 /* When channel_pump() or a heartbeat is due next without anything new to send. */
 int64_t channel_wakeup_ms(const Channel *channel);

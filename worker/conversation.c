@@ -417,6 +417,7 @@ bool conversation_receive(Conversation *conversation, const IncomingFrame *frame
                                              frame->body_length, now_ms, &message, &broken);
     if (receipt == SESSION_BROKEN) {
         log_error_value(LOG_WARNING, conversation->log_context, &broken);
+        channel_break(&conversation->channel, &broken, now_ms);
         return greet_anew(conversation, now_ms, error);
     }
     if (receipt == SESSION_NOTHING)

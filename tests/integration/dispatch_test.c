@@ -344,7 +344,6 @@ static void *run_second(void *endpoint_pointer)
 static void one_listening_worker_serves_two_coordinators(void **state)
 {
     (void)state;
-    ERROR_CLEANUP Error error = {0};
     Bench *home = bench_new("inproc://dispatch-test", false, 1, 20000, 1);
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "%s", worker_endpoint(worker_on(home, "tcp://127.0.0.1:*", true)));

@@ -475,6 +475,83 @@ static void surprising_plans_are_warned_about(void **state)
     fleet_free(fleet);
 }
 
+static bool is_discovering(void *fleet_pointer)
+{
+    Fleet *fleet = fleet_pointer;
+    return sql_number(fleet->connection,
+                      "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND wait_event = 'PgSleep'",
+                      fleet->database) > 0;
+}
+
+static void a_worker_lost_or_cancelled_while_discovering_is_replaced(void **state)
+{
+    (void)state;
+    for (int kill = 0; kill <= 1; kill++) {
+        Fleet *fleet = fleet_new(cluster, 10);
+        fleet_add_markers(fleet, 1, NULL);
+        char text[800];
+        snprintf(text, sizeof text,
+                 "databases:\n  - name: main\n    url: %s\n"
+                 "tenants:\n  query: select id from public.tenants, (select pg_sleep(2)) s order by id\n"
+                 "migrations:\n  folder: ./migrations\n",
+                 fleet->url);
+        write_file(fleet->folder, "pgconvoy.yaml", text);
+        const char *endpoint = fleet_endpoint();
+        Process *first = fleet_start_worker(fleet, endpoint, "2");
+        Process *run = fleet_start(
+            fleet, WORDS("pgconvoy", "migrate", "--all", "--listen", endpoint, "--plain", "--json"));
+        await(is_discovering, fleet, 30000, "the discovery query");
+        Process *second = fleet_start_worker(fleet, endpoint, "2");
+        if (!kill) {
+            process_signal(first, SIGTERM);
+            process_await_text(first, "draining", 10000);
+            process_signal(first, SIGTERM);
+        } else
+            process_signal(first, SIGKILL);
+        int status = process_wait(run, 60000);
+        char *out = process_out(run), *err = process_err(run);
+        if (status != 0)
+            fail_msg("exit %d: %s", status, err);
+        json_t *report = fleet_assert_report(fleet, out);
+        assert_int_equal(json_number(report, "succeeded"), 10);
+        json_decref(report);
+        free(out);
+        free(err);
+        fleet_assert_complete(fleet, 1);
+        process_free(run);
+        process_free(first);
+        process_free(second);
+        fleet_free(fleet);
+    }
+}
+
+static void a_run_without_workers_left_reports_what_was_done(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 40);
+    fleet_add_markers(fleet, 1, "0.05");
+    const char *endpoint = fleet_endpoint();
+    Process *worker = fleet_start_worker(fleet, endpoint, "2");
+    Process *run = fleet_start(fleet, WORDS("pgconvoy", "migrate", "--all", "--listen", endpoint, "--plain",
+                                            "--wait", "1000", "--json"));
+    await_marks(fleet, 6);
+    process_signal(worker, SIGTERM); /* what is in flight ends and is reported */
+    assert_int_equal(process_wait(run, 60000), 6);
+    char *out = process_out(run), *err = process_err(run);
+    json_t *report = fleet_assert_report(fleet, out);
+    assert_true(json_number(report, "succeeded") >= 6);
+    assert_true(json_number(report, "skipped") > 0);
+    assert_string_equal(json_string_value(json_object_get(report, "code")), "no_workers");
+    assert_non_null(strstr(err, "no worker"));
+    json_decref(report);
+    free(out);
+    free(err);
+    process_free(run);
+    process_free(worker);
+    fleet_assert_nothing_twice(fleet);
+    fleet_free(fleet);
+}
+
 static int start_cluster(void **state)
 {
     (void)state;
@@ -506,6 +583,8 @@ int main(void)
         cmocka_unit_test(workers_may_listen_and_a_drained_one_gives_its_tenants_back),
         cmocka_unit_test(the_first_interrupt_aborts_and_the_second_cancels),
         cmocka_unit_test(a_tenant_listed_twice_is_migrated_once),
+        cmocka_unit_test(a_worker_lost_or_cancelled_while_discovering_is_replaced),
+        cmocka_unit_test(a_run_without_workers_left_reports_what_was_done),
         cmocka_unit_test(surprising_plans_are_warned_about),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);

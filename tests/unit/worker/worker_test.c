@@ -295,6 +295,24 @@ static void a_session_outlives_its_connection(void **state)
     stop(&fixture);
 }
 
+static void what_breaks_a_session_is_told_and_survived(void **state)
+{
+    (void)state;
+    Fixture fixture;
+    start(&fixture, false);
+    FrameHeader header = {.major = PROTOCOL_MAJOR, .type = MESSAGE_HEARTBEAT};
+    memcpy(header.session_id, fixture.coordinator.session_id, SESSION_ID_SIZE);
+    peer_send_frame(&fixture.coordinator, &header, "\xc1", 1);
+    Message message = peer_await(&fixture.coordinator, MESSAGE_ERROR);
+    assert_string_equal(((ErrorMessage *)message.record)->code, "protocol");
+    message_clear(&message);
+    peer_welcome(&fixture.coordinator, RUN);
+    JobMessage job = job_of("null", "gone", NULL);
+    peer_send(&fixture.coordinator, MESSAGE_JOB, &job);
+    await_results(&fixture, "applied");
+    stop(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_drained_worker_gives_back_what_waits_for_its_bundle),
         cmocka_unit_test(a_job_of_any_length_is_refused_and_survived),
         cmocka_unit_test(a_session_outlives_its_connection),
+        cmocka_unit_test(what_breaks_a_session_is_told_and_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
