@@ -173,7 +173,7 @@ bool turn_prepare(Turn *turn, TurnStep *step, bool *ret_again)
         (turn_is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS))
         return give_up_unknown(turn, step);
     if (turn_is_cancelled(turn))
-        return error_set(&turn->error, ERROR_CANCELLED, "cancelled before anything was written");
+        return error_set(&turn->error, ERROR_CANCELLED, "cancelled before %s", step->claim);
     if (ensure_connection(turn, step))
         return true;
     *ret_again = after_no_connection(turn, step);

@@ -21,7 +21,8 @@ typedef struct Turn {
 
 /* Attempts at one step. */
 typedef struct TurnStep {
-    const char *claim; /* "schema \"t\" was dropped": what is in question when COMMIT's answer is lost */
+    const char *claim; /* "schema \"t\" was dropped": what a cancellation prevents, and what is in question
+                          when COMMIT's answer is lost */
     int64_t transient, lock_timeouts, busy_waits;
     int64_t busy_since_ms;
     bool in_doubt; /* an attempt's COMMIT was lost */
