@@ -66,6 +66,38 @@ static void a_tenant_in_other_hands_is_busy(void **state)
     bundle_clear(&bundle);
 }
 
+/* Another run gets the tenant's lock between two migrations and keeps it for longer than an attempt waits. */
+static void an_interlude_of_another_run_loses_nothing_of_the_result(void **state)
+{
+    (void)state;
+    Bundle bundle = {0};
+    bundle_add(&bundle, "0001_a", "CREATE TABLE a (id int); SELECT pg_sleep(0.5)", 0);
+    bundle_add(&bundle, "0002_b", "CREATE TABLE b (id int)", 0);
+    Runner runner;
+    runner_start(&runner, &bundle);
+    wait_for(bench->admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", lock_key("t"));
+    pause_ms(1300);
+    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", lock_key("t"));
+    runner_join(&runner);
+    assert_int_equal(runner.created.outcome, OUTCOME_APPLIED);
+    assert_true(runner.created.result.created);
+    expect_names(&runner.created.result.migration.applied_migrations, "0001_a,0002_b");
+    runner_clear(&runner);
+    bench->options.lock_wait_ms = 100;
+    sql_run(bench->admin, "DROP SCHEMA t CASCADE");
+    runner_start(&runner, &bundle);
+    wait_for(bench->admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", lock_key("t"));
+    runner_join(&runner);
+    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", lock_key("t"));
+    assert_int_equal(runner.created.outcome, OUTCOME_BUSY);
+    assert_true(runner.created.result.created);
+    expect_names(&runner.created.result.migration.applied_migrations, "0001_a");
+    runner_clear(&runner);
+    bundle_clear(&bundle);
+}
+
 /* A session that reads the tenant must not make every later reader wait behind the drop for ever. */
 static void a_table_in_use_is_tried_a_bounded_number_of_times(void **state)
 {
@@ -273,6 +305,7 @@ int main(void)
         TEST(racing_creators_make_one_tenant),
         TEST(a_creator_without_our_lock_is_no_failure),
         TEST(a_tenant_in_other_hands_is_busy),
+        TEST(an_interlude_of_another_run_loses_nothing_of_the_result),
         TEST(a_table_in_use_is_tried_a_bounded_number_of_times),
         TEST(a_commit_whose_answer_is_lost_counts),
         TEST(a_new_schema_of_the_same_name_survives_a_lost_drop),
