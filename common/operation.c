@@ -11,6 +11,9 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_SYNC_STATUS] = {"sync-status", OPERATION_SET, false, true, 100, &TENANT_SYNC_STATUS},
     [OPERATION_MARK_MISSING] = {"mark-missing", OPERATION_TENANT, true, true, 50, &TENANT_SYNC_RESULT},
     [OPERATION_CLEAN_ORPHANS] = {"clean-orphans", OPERATION_TENANT, true, true, 50, &TENANT_SYNC_RESULT},
+    [OPERATION_EXISTS] = {"exists", OPERATION_SET, false, false, 500, &TENANT_EXISTS_RESULT},
+    [OPERATION_CREATE] = {"create", OPERATION_TENANT, true, true, 50, &TENANT_CREATE_RESULT},
+    [OPERATION_DROP] = {"drop", OPERATION_TENANT, true, false, 50, &TENANT_DROP_RESULT},
 };
 
 const Operation *operation_get(OperationId id)
@@ -51,6 +54,9 @@ static const RecordField RUN_OPTION_FIELDS[] = {
     OPTION("dryRun", FIELD_BOOL, dry_run),
     OPTION("discoverQuery", FIELD_TEXT, discover_query),
     OPTION("schemaTemplate", FIELD_TEXT, schema_template),
+    OPTION("createOnly", FIELD_BOOL, create_only),
+    OPTION("noCascade", FIELD_BOOL, no_cascade),
+    OPTION("cascadeForeign", FIELD_BOOL, cascade_foreign),
 };
 
 const RecordType RUN_OPTIONS = RECORD_TYPE("RunOptions", RunOptions, RUN_OPTION_FIELDS);

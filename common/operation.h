@@ -16,6 +16,9 @@ typedef enum OperationId {
     OPERATION_SYNC_STATUS,
     OPERATION_MARK_MISSING,
     OPERATION_CLEAN_ORPHANS,
+    OPERATION_EXISTS,
+    OPERATION_CREATE,
+    OPERATION_DROP,
     OPERATION_COUNT,
 } OperationId;
 
@@ -56,6 +59,9 @@ typedef struct RunOptions {
     bool dry_run;
     char *discover_query;  /* discover: query, or ... */
     char *schema_template; /* ... the template to invert over the catalog's schemas */
+    bool create_only;      /* create: no migrations */
+    bool no_cascade;       /* drop: only an empty schema */
+    bool cascade_foreign;  /* drop: also what depends on the schema's objects in other schemas */
 } RunOptions;
 
 extern const RecordType RUN_OPTIONS;

@@ -87,3 +87,5 @@ typedef struct ParseResult {
 } ParseResult;
 
 extern const RecordType PARSE_RESULT;
+
+#include "common/results_tenants.h"

@@ -15,6 +15,7 @@ typedef enum FleetStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP
 typedef struct FleetRequest {
     const Config *config; /* must outlive the fleet, like everything here */
     /* Who: an explicit list (kept in order, duplicates too) or everybody the configuration discovers. */
+    const char *tenant;       /* one, "a,b" is its id: "id", "db/id" or NULL */
     const char *tenants;      /* "a,b,db/c" or NULL */
     const char *tenants_file; /* path or "-" or NULL */
     const char *exclude;      /* like tenants */

@@ -83,3 +83,8 @@ void report_error_json(FILE *file, const Error *error, const RunReport *report)
     if (!report_print_json(file, document, &ignored))
         error_clear(&ignored); /* stdout is gone; the exit code still tells */
 }
+
+bool report_record_json(FILE *file, const RecordType *type, const void *record, Error *error)
+{
+    return report_print_json(file, record_to_json(type, record), error);
+}

@@ -7,6 +7,8 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
+static const char TENANT_ID[] = "id";
+static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
 static const Option TENANT_OPTIONS[] = {
@@ -126,6 +128,38 @@ static const Option SYNC_OUTPUT[] = {
     {.name = "exit-code", .setting = NO_SETTING, .doc = "exit with 3 when a tenant is out of sync"},
 };
 
+static const Option ONE_TENANT[] = {
+    {.name = "id",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = TENANT_ID,
+     .doc = "the tenant (db/ID when there are several databases)"},
+};
+
+static const Option CREATE_OPTIONS[] = {
+    {.name = "no-migrate", .setting = NO_SETTING, .doc = "create the schema and leave it empty"},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
+static const Option DROP_OPTIONS[] = {
+    {.name = "force", .letter = 'f', .setting = NO_SETTING, .doc = "do not ask before the tenant is dropped"},
+    {.name = "no-cascade",
+     .setting = NO_SETTING,
+     .exclusive = WAY_TO_CASCADE,
+     .doc = "drop the schema only if it is empty"},
+    {.name = "cascade-foreign",
+     .setting = NO_SETTING,
+     .exclusive = WAY_TO_CASCADE,
+     .doc = "drop also what depends on the tenant in other schemas: views, foreign keys, functions, .."},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
 static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_DONE, NULL},       {EXIT_FAILED, NULL},      {EXIT_USAGE, NULL},
     {EXIT_ABORTED, NULL},    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
@@ -145,6 +179,28 @@ static const ExitCode SYNC_EXITS[] = {
     {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
     {EXIT_MIGRATIONS, NULL},  {EXIT_INTERRUPTED, NULL},
     {-1, NULL},
+};
+
+static const ExitCode CREATE_EXITS[] = {
+    {EXIT_DONE, "the tenant is there"},
+    {EXIT_FAILED, "the schema could not be created, or a migration failed"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
+    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode DROP_EXITS[] = {
+    {EXIT_DONE, "the tenant is gone, or was not there"},
+    {EXIT_FAILED, "the tenant could not be dropped"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode EXISTS_EXITS[] = {
+    {EXIT_DONE, "the tenant exists"},
+    {EXIT_FAILED, "it does not"},
+    {EXIT_USAGE, NULL},
+    {EXIT_UNAVAILABLE, "it could not be learned"},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
 static const Command ROWS_OF_COMMANDS[] = {
@@ -197,6 +253,54 @@ static const Command ROWS_OF_COMMANDS[] = {
                 {"Output", ROWS(SYNC_OUTPUT)},
             },
         .run = cli_sync,
+    },
+    {
+        .name = "tenant:create",
+        .summary = "Create a tenant's schema and apply all migrations to it.",
+        .usage = "--id ID [--no-migrate] [options]",
+        .example = "pgconvoy tenant:create --id acme",
+        .exits = CREATE_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Run", ROWS(CREATE_OPTIONS)},
+                {"Migrations", ROWS(MIGRATE_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_create,
+    },
+    {
+        .name = "tenant:drop",
+        .summary = "Drop a tenant's schema with everything in it.",
+        .usage = "--id ID [--force] [--no-cascade | --cascade-foreign] [options]",
+        .example = "pgconvoy tenant:drop --id acme --force",
+        .exits = DROP_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Run", ROWS(DROP_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_drop,
+    },
+    {
+        .name = "tenant:exists",
+        .summary = "Tell whether a tenant has a schema.",
+        .usage = "--id ID [options]",
+        .example = "pgconvoy tenant:exists --id acme || pgconvoy tenant:create --id acme",
+        .exits = EXISTS_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_exists,
     },
 };
 /* clang-format on */

@@ -10,6 +10,9 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_SYNC_STATUS] = op_sync_status,
     [OPERATION_MARK_MISSING] = op_mark_missing,
     [OPERATION_CLEAN_ORPHANS] = op_clean_orphans,
+    [OPERATION_EXISTS] = op_exists,
+    [OPERATION_CREATE] = op_create,
+    [OPERATION_DROP] = op_drop,
 };
 
 OpFunction *op_function(OperationId id)
