@@ -147,7 +147,8 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     *fleet = (Fleet){
         .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
-    fleet_say_step(request, STEP_GATHER, 0);
+    if (!hosted)
+        fleet_say_step(request, STEP_GATHER, 0);
     if ((fleet->context = wire_context_new(error)) == NULL)
         return false;
     fleet->dispatcher = dispatcher_new(
