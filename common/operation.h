@@ -13,6 +13,12 @@ typedef enum OperationId {
     OPERATION_STATUS,
     OPERATION_MIGRATE,
     OPERATION_MARK_APPLIED,
+    OPERATION_SYNC_STATUS,
+    OPERATION_MARK_MISSING,
+    OPERATION_CLEAN_ORPHANS,
+    OPERATION_EXISTS,
+    OPERATION_CREATE,
+    OPERATION_DROP,
     OPERATION_DIGEST,
     OPERATION_INTROSPECT,
     OPERATION_COUNT,
@@ -55,6 +61,9 @@ typedef struct RunOptions {
     bool dry_run;
     char *discover_query;    /* discover: query, or ... */
     char *schema_template;   /* ... the template to invert over the catalog's schemas */
+    bool create_only;        /* create: no migrations */
+    bool no_cascade;         /* drop: only an empty schema */
+    bool cascade_foreign;    /* drop: also what depends on the schema's objects in other schemas */
     TextList exclude_tables; /* digest, introspect: besides the tracking table and our own */
     bool no_indexes;         /* digest, introspect: leave these out */
     bool no_constraints;

@@ -9,6 +9,7 @@
 #include "common/record.h"
 #include "common/results_drift.h"
 #include "common/results_schema.h"
+#include "common/results_sync.h"
 
 /* One tenant's migrate, mark-applied. */
 typedef struct TenantMigrationResult {
@@ -88,3 +89,5 @@ typedef struct ParseResult {
 } ParseResult;
 
 extern const RecordType PARSE_RESULT;
+
+#include "common/results_tenants.h"

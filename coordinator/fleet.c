@@ -73,6 +73,48 @@ int64_t fleet_concurrency(const FleetRequest *request)
     return is_hosted(request) ? HOSTED_CONCURRENCY : 0;
 }
 
+EngineSchedule fleet_schedule(const FleetRequest *request)
+{
+    bool rolling = strcmp(config_text(request->config, SETTING_RUN_SCHEDULE), "rolling") == 0;
+    return rolling ? ENGINE_ROLLING : ENGINE_BATCH;
+}
+
+bool fleet_aborts_on_error(const FleetRequest *request)
+{
+    return strcmp(config_text(request->config, SETTING_RUN_ON_ERROR), "abort") == 0;
+}
+
+/* "N", "P%" or "". */
+int64_t fleet_max_failures(const FleetRequest *request, size_t tenants)
+{
+    const char *text = config_text(request->config, SETTING_RUN_MAX_FAILURES);
+    if (text[0] == '\0')
+        return -1;
+    int64_t number = strtoll(text, NULL, 10);
+    if (number == 0)
+        return -1;
+    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
+    return strchr(text, '%') != NULL ? (int64_t)tenants * number / 100 : number - 1;
+}
+
+const char *fleet_outcome_text(TenantState state, Outcome outcome)
+{
+    static const char *const TEXTS[OUTCOME_COUNT] = {
+        [OUTCOME_ERROR] = "the worker sent no result",
+        [OUTCOME_UNKNOWN] =
+            "the worker was lost while it worked on this tenant; a rerun tells what was committed",
+        [OUTCOME_BUSY] = "another run holds this tenant's lock",
+        [OUTCOME_QUARANTINED] = "three workers died while they worked on this tenant",
+        [OUTCOME_CANCELLED] = "cancelled",
+        [OUTCOME_NO_SCHEMA] = "the tenant's schema does not exist",
+    };
+    if (state == TENANT_SUCCEEDED)
+        return NULL;
+    if (state == TENANT_SKIPPED || state == TENANT_PENDING)
+        return "Skipped due to abort";
+    return TEXTS[outcome] != NULL ? TEXTS[outcome] : "failed";
+}
+
 static bool host_worker(Fleet *fleet, const char *endpoint, Error *error)
 {
     size_t databases = 0;
@@ -105,7 +147,8 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     *fleet = (Fleet){
         .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
-    fleet_say_step(request, STEP_GATHER, 0);
+    if (!hosted)
+        fleet_say_step(request, STEP_GATHER, 0);
     if ((fleet->context = wire_context_new(error)) == NULL)
         return false;
     fleet->dispatcher = dispatcher_new(

@@ -15,6 +15,7 @@ typedef enum FleetStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP
 typedef struct FleetRequest {
     const Config *config; /* must outlive the fleet, like everything here */
     /* Who: an explicit list (kept in order, duplicates too) or everybody the configuration discovers. */
+    const char *tenant;       /* one, "a,b" is its id: "id", "db/id" or NULL */
     const char *tenants;      /* "a,b,db/c" or NULL */
     const char *tenants_file; /* path or "-" or NULL */
     const char *exclude;      /* like tenants */
@@ -59,6 +60,14 @@ const TextList *fleet_databases(const Fleet *fleet);
 
 /* Tenants in flight as configured: 0 = the sum of all workers' slots. */
 int64_t fleet_concurrency(const FleetRequest *request);
+
+/* What the configuration says about order and failures. */
+EngineSchedule fleet_schedule(const FleetRequest *request);
+bool fleet_aborts_on_error(const FleetRequest *request);
+int64_t fleet_max_failures(const FleetRequest *request, size_t tenants); /* -1 = no limit */
+
+/* What is said of a tenant whose outcome came without a result of its own; NULL for a success. */
+const char *fleet_outcome_text(TenantState state, Outcome outcome);
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants);
 void fleet_warn(const FleetRequest *request, const char *text);

@@ -200,11 +200,13 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
     const FleetRequest *request = fleet->request;
     const Config *config = request->config;
     const TextList *databases = fleet_databases(fleet);
-    bool explicit_list = request->tenants != NULL || request->tenants_file != NULL;
+    bool explicit_list = request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
     bool by_worker =
         config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
     bool by_list = config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
                    config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+    if (request->tenant != NULL && !tenant_list_add_named(list, request->tenant, databases, error))
+        return false;
     if (request->tenants != NULL && !tenant_list_parse(list, request->tenants, databases, error))
         return false;
     if (request->tenants_file != NULL && !tenant_list_read_file(list, request->tenants_file, error))

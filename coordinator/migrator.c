@@ -155,26 +155,13 @@ static bool tenant_failed(void *host, uint32_t index)
 {
     MigratorRun *run = host;
     const RunRequest *request = run->request;
-    bool abort = strcmp(config_text(request->fleet.config, SETTING_RUN_ON_ERROR), "abort") == 0;
+    bool abort = fleet_aborts_on_error(&request->fleet);
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
     if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
         abort = true;
     return abort;
-}
-
-/* "N", "P%" or "" of a run of `count` tenants; -1 = no limit. */
-static int64_t max_failures(const Config *config, size_t count)
-{
-    const char *text = config_text(config, SETTING_RUN_MAX_FAILURES);
-    if (text[0] == '\0')
-        return -1;
-    int64_t number = strtoll(text, NULL, 10);
-    if (number == 0)
-        return -1;
-    /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
-    return strchr(text, '%') != NULL ? (int64_t)count * number / 100 : number - 1;
 }
 
 /* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
@@ -252,10 +239,9 @@ static bool apply(MigratorRun *run, Error *error)
         .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
         .predecessors = predecessors,
         .concurrency = fleet_concurrency(&run->request->fleet),
-        .schedule =
-            strcmp(config_text(config, SETTING_RUN_SCHEDULE), "rolling") == 0 ? ENGINE_ROLLING : ENGINE_BATCH,
+        .schedule = fleet_schedule(&run->request->fleet),
         .lock_wait_ms = run->fleet.options.lock_wait_ms,
-        .max_failures = max_failures(config, run->report->count),
+        .max_failures = fleet_max_failures(&run->request->fleet, run->report->count),
         .equal_failures = equal_failures(config),
         .on_result = keep_result,
         .on_failed = tenant_failed,

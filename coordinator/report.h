@@ -16,6 +16,9 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_
  * of a report (may be NULL). */
 void report_error_json(FILE *file, const Error *error, const RunReport *report);
 
+/* One record, such as the result of a command about one tenant. */
+bool report_record_json(FILE *file, const RecordType *type, const void *record, Error *error) MUST_CHECK;
+
 /* Grouped by outcome and error; every tenant by name when there are few or `details`. */
 bool report_migrate_text(FILE *file, const RunReport *report, bool dry_run, bool details,
                          Error *error) MUST_CHECK;

@@ -1,9 +1,8 @@
-#include "common/json.h"
+#include "coordinator/report_json.h"
 #include "coordinator/report.h"
 #include <string.h>
 
-/* Prints and releases a document; false when it is NULL or cannot be written. */
-static bool print_json(FILE *file, json_t *document, Error *error)
+bool report_print_json(FILE *file, json_t *document, Error *error)
 {
     if (document == NULL)
         return error_memory(error);
@@ -14,8 +13,7 @@ static bool print_json(FILE *file, json_t *document, Error *error)
     return true;
 }
 
-/* The members of an error; ignored when memory runs out, as the exit code tells too. */
-static void add_reason(json_t *document, const Error *reason)
+void report_add_reason(json_t *document, const Error *reason)
 {
     json_object_set_new(document, "error", json_string(reason->message != NULL ? reason->message : "failed"));
     json_object_set_new(document, "code", json_string(error_class(reason->code)->name));
@@ -46,8 +44,8 @@ bool report_migrate_json(FILE *file, const RunReport *report, const Error *reaso
                             json_integer(report->duration_ms / (json_int_t)report->count));
     json_t *document = json_pack("{s:o,s:o}", "results", results, "summary", summary);
     if (document != NULL && reason != NULL)
-        add_reason(document, reason);
-    return print_json(file, document, error);
+        report_add_reason(document, reason);
+    return report_print_json(file, document, error);
 }
 
 bool report_status_json(FILE *file, const RunReport *report, Error *error)
@@ -66,13 +64,13 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error)
     json_t *summary =
         json_pack("{s:I,s:I,s:I,s:I}", "total", (json_int_t)report->count, "upToDate", (json_int_t)ok,
                   "behind", (json_int_t)behind, "error", (json_int_t)(report->count - ok - behind));
-    return print_json(file, json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary), error);
+    return report_print_json(file, json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary), error);
 }
 
 void report_error_json(FILE *file, const Error *error, const RunReport *report)
 {
     json_t *document = json_object();
-    add_reason(document, error);
+    report_add_reason(document, error);
     size_t count = report != NULL ? report->refused_files.count : 0;
     json_t *files = json_array();
     for (size_t i = 0; i < count; i++)
@@ -82,6 +80,11 @@ void report_error_json(FILE *file, const Error *error, const RunReport *report)
         json_object_set(document, "files", files);
     json_decref(files);
     Error ignored = {0};
-    if (!print_json(file, document, &ignored))
+    if (!report_print_json(file, document, &ignored))
         error_clear(&ignored); /* stdout is gone; the exit code still tells */
+}
+
+bool report_record_json(FILE *file, const RecordType *type, const void *record, Error *error)
+{
+    return report_print_json(file, record_to_json(type, record), error);
 }

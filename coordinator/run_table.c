@@ -139,22 +139,9 @@ static bool fill_text(char **field, const char *text)
 
 static const char *final_error(const RunEntry *entry, TenantState state, Outcome outcome)
 {
-    static const char *const TEXTS[OUTCOME_COUNT] = {
-        [OUTCOME_ERROR] = "the worker sent no result",
-        [OUTCOME_UNKNOWN] =
-            "the worker was lost while it migrated this tenant; a rerun tells what was committed",
-        [OUTCOME_BUSY] = "another run holds this tenant's lock",
-        [OUTCOME_QUARANTINED] = "three workers died while they migrated this tenant",
-        [OUTCOME_CANCELLED] = "cancelled",
-        [OUTCOME_NO_SCHEMA] = "the tenant's schema does not exist",
-    };
-    if (state == TENANT_SUCCEEDED)
-        return NULL;
-    if (state == TENANT_SKIPPED || state == TENANT_PENDING)
-        return "Skipped due to abort";
-    if (entry->result.error == NULL && entry->status.error != NULL)
+    if (state == TENANT_FAILED && entry->result.error == NULL && entry->status.error != NULL)
         return entry->status.error;
-    return TEXTS[outcome] != NULL ? TEXTS[outcome] : "failed";
+    return fleet_outcome_text(state, outcome);
 }
 
 bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint32_t attempts,

@@ -93,16 +93,18 @@ static size_t collect_groups(const Command *command, OptionGroup ret_groups[COMM
     return count;
 }
 
-/* "needs --all, --tenant, --tenants or --tenants-file" */
+/* "needs one of --all, --tenant, --tenants", or "needs --id" */
 static bool missing_choice(const Command *command, const CliArguments *arguments, Error *error)
 {
     BUFFER_CLEANUP Buffer names = {0};
+    size_t choices = 0;
     for (size_t i = 0; i < arguments->option_count; i++) {
         const Option *row = arguments->options[i].option;
         if (row->exclusive != NULL && strcmp(row->exclusive, command->required) == 0)
-            buffer_appendf(&names, "%s--%s", names.length > 0 ? ", " : "", row->name);
+            buffer_appendf(&names, "%s--%s", choices++ > 0 ? ", " : "", row->name);
     }
-    return error_set(error, ERROR_USAGE, "%s needs one of %s", command->name, buffer_text(&names));
+    return error_set(error, ERROR_USAGE, "%s needs %s%s", command->name, choices > 1 ? "one of " : "",
+                     buffer_text(&names));
 }
 
 static CliArguments *parse_command(const Command *command, const Words *words, Error *error)

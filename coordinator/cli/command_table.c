@@ -6,6 +6,9 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 #define ROWS(rows) .options = (rows), .count = sizeof(rows) / sizeof((rows)[0])
 
 static const char CHOICE_OF_TENANTS[] = "tenants";
+static const char CHOICE_OF_ACTION[] = "action";
+static const char TENANT_ID[] = "id";
+static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
 static const Option TENANT_OPTIONS[] = {
@@ -63,6 +66,33 @@ static const Option RUN_OPTIONS[] = {
     {.name = "strict", .setting = SETTING_RUN_STRICT},
 };
 
+static const Option SYNC_ACTIONS[] = {
+    {.name = "status",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_ACTION,
+     .doc = "tell what is missing and what is orphaned; the default"},
+    {.name = "mark-missing",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_ACTION,
+     .doc = "record the missing migrations as applied without running them"},
+    {.name = "clean-orphans",
+     .setting = NO_SETTING,
+     .exclusive = CHOICE_OF_ACTION,
+     .doc = "remove the rows that no migration file explains"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what an action would do, and write nothing"},
+};
+
+static const Option ACTION_OPTIONS[] = {
+    {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
+    {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
+    {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
+    {.name = "max-failures", .argument = "N|P%", .setting = SETTING_RUN_MAX_FAILURES},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
 static const Option MIGRATE_FILES[] = {
     {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
@@ -93,6 +123,43 @@ static const Option STATUS_OUTPUT[] = {
     {.name = "exit-code", .setting = NO_SETTING, .doc = "exit with 3 when migrations are pending"},
 };
 
+static const Option SYNC_OUTPUT[] = {
+    {.name = "json", .setting = NO_SETTING, .doc = "the result as JSON on stdout"},
+    {.name = "exit-code", .setting = NO_SETTING, .doc = "exit with 3 when a tenant is out of sync"},
+};
+
+static const Option ONE_TENANT[] = {
+    {.name = "id",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = TENANT_ID,
+     .doc = "the tenant (db/ID when there are several databases)"},
+};
+
+static const Option CREATE_OPTIONS[] = {
+    {.name = "no-migrate", .setting = NO_SETTING, .doc = "create the schema and leave it empty"},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
+static const Option DROP_OPTIONS[] = {
+    {.name = "force", .letter = 'f', .setting = NO_SETTING, .doc = "do not ask before the tenant is dropped"},
+    {.name = "no-cascade",
+     .setting = NO_SETTING,
+     .exclusive = WAY_TO_CASCADE,
+     .doc = "drop the schema only if it is empty"},
+    {.name = "cascade-foreign",
+     .setting = NO_SETTING,
+     .exclusive = WAY_TO_CASCADE,
+     .doc = "drop also what depends on the tenant in other schemas: views, foreign keys, functions, .."},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
 static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_DONE, NULL},       {EXIT_FAILED, NULL},      {EXIT_USAGE, NULL},
     {EXIT_ABORTED, NULL},    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
@@ -103,6 +170,36 @@ static const ExitCode STATUS_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the status of some tenants could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_PENDING, NULL},
     {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const ExitCode SYNC_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be read or repaired"},
+    {EXIT_USAGE, NULL},       {EXIT_PENDING, "tenants are out of sync, with --exit-code"},
+    {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
+    {EXIT_MIGRATIONS, NULL},  {EXIT_INTERRUPTED, NULL},
+    {-1, NULL},
+};
+
+static const ExitCode CREATE_EXITS[] = {
+    {EXIT_DONE, "the tenant is there"},
+    {EXIT_FAILED, "the schema could not be created, or a migration failed"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
+    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode DROP_EXITS[] = {
+    {EXIT_DONE, "the tenant is gone, or was not there"},
+    {EXIT_FAILED, "the tenant could not be dropped"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode EXISTS_EXITS[] = {
+    {EXIT_DONE, "the tenant exists"},
+    {EXIT_FAILED, "it does not"},
+    {EXIT_USAGE, NULL},
+    {EXIT_UNAVAILABLE, "it could not be learned"},
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
@@ -176,6 +273,72 @@ static const Command ROWS_OF_COMMANDS[] = {
                 {"Output", ROWS(STATUS_OUTPUT)},
             },
         .run = cli_status,
+    },
+    {
+        .name = "sync",
+        .summary = "Compare tracking tables with the migration files, and repair them; by default of all tenants.",
+        .usage = "[--status | --mark-missing | --clean-orphans] [--all | --tenant ID | --tenants A,B | "
+                 "--tenants-file FILE] [options]",
+        .example = "pgconvoy sync --mark-missing --tenants acme,globex",
+        .exits = SYNC_EXITS,
+        .groups =
+            {
+                {"Action", ROWS(SYNC_ACTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Migrations", ROWS(MIGRATE_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(SYNC_OUTPUT)},
+            },
+        .run = cli_sync,
+    },
+    {
+        .name = "tenant:create",
+        .summary = "Create a tenant's schema and apply all migrations to it.",
+        .usage = "--id ID [--no-migrate] [options]",
+        .example = "pgconvoy tenant:create --id acme",
+        .exits = CREATE_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Run", ROWS(CREATE_OPTIONS)},
+                {"Migrations", ROWS(MIGRATE_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_create,
+    },
+    {
+        .name = "tenant:drop",
+        .summary = "Drop a tenant's schema with everything in it.",
+        .usage = "--id ID [--force] [--no-cascade | --cascade-foreign] [options]",
+        .example = "pgconvoy tenant:drop --id acme --force",
+        .exits = DROP_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Run", ROWS(DROP_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_drop,
+    },
+    {
+        .name = "tenant:exists",
+        .summary = "Tell whether a tenant has a schema.",
+        .usage = "--id ID [options]",
+        .example = "pgconvoy tenant:exists --id acme || pgconvoy tenant:create --id acme",
+        .exits = EXISTS_EXITS,
+        .groups =
+            {
+                {"Tenant", ROWS(ONE_TENANT)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TENANT_ID,
+        .run = cli_tenant_exists,
     },
     {
         .name = "diff",

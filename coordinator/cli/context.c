@@ -72,12 +72,12 @@ bool cli_context_open(CliContext *context, const CliArguments *arguments, Error 
 bool cli_context_select(CliContext *context, Error *error)
 {
     const CliArguments *arguments = context->arguments;
-    const char *one = option_value(arguments, "tenant");
     FleetRequest *request = &context->request;
     context->exclude = joined_exclusions(arguments);
     if (context->exclude == NULL && option_given(arguments, "exclude"))
         return error_memory(error);
-    request->tenants = one != NULL ? one : option_value(arguments, "tenants");
+    request->tenant = option_value(arguments, "tenant");
+    request->tenants = option_value(arguments, "tenants");
     request->tenants_file = option_value(arguments, "tenants-file");
     request->exclude = context->exclude;
     request->exclude_file = option_value(arguments, "exclude-file");

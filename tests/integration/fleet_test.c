@@ -374,6 +374,23 @@ static void workers_may_listen_and_a_drained_one_gives_its_tenants_back(void **s
     fleet_free(fleet);
 }
 
+static long long sleepers(const Fleet *fleet)
+{
+    return sql_number(fleet->connection,
+                      "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND wait_event = 'PgSleep'",
+                      fleet->database);
+}
+
+static bool somebody_sleeps(void *fleet)
+{
+    return sleepers(fleet) > 0;
+}
+
+static bool four_sleep(void *fleet)
+{
+    return sleepers(fleet) == 4;
+}
+
 static void the_first_interrupt_aborts_and_the_second_cancels(void **state)
 {
     (void)state;
@@ -382,16 +399,10 @@ static void the_first_interrupt_aborts_and_the_second_cancels(void **state)
         fleet_add_markers(fleet, 1, signals == 1 ? "0.2" : "60");
         Process *run =
             fleet_start(fleet, WORDS("pgconvoy", "migrate", "--all", "--concurrency", "4", "--json"));
+        /* Statements of the second round sleep for a minute: only a cancel ends them in time. */
         if (signals == 1)
             await_marks(fleet, 4);
-        else
-            process_await_text(run, "", 1000);
-        /* Statements of the second round sleep for a minute: only a cancel ends them in time. */
-        while (sql_number(fleet->connection,
-                          "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'"
-                          " AND wait_event = 'PgSleep'",
-                          fleet->database) == 0)
-            sleep_ms(5);
+        await(signals == 1 ? somebody_sleeps : four_sleep, fleet, 30000, "statements in flight");
         process_signal(run, SIGINT);
         process_await_text(run, "interrupted: tenants in flight finish", 10000);
         if (signals == 2)

@@ -188,6 +188,7 @@ static void a_coordinator_survives_foreign_peers(void **state)
     free(after);
 
     Process *worker = fleet_start_worker(fleet, endpoint, "2");
+    liar.may_be_left = true;
     while (!process_ended(run)) {
         send_lies(&liar);
         Message heartbeat;

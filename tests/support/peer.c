@@ -2,7 +2,7 @@
 #include "common/clock.h"
 #include "tests/support/test.h"
 
-enum { DEADLINE_MS = 20000 };
+enum { DEADLINE_MS = 20000, LEFT_MS = 2000 };
 
 TestPeer peer_open(WireContext *context, const char *endpoint, bool bind)
 {
@@ -30,9 +30,14 @@ void peer_close(TestPeer *peer)
 static void put(TestPeer *peer, const OutgoingFrame *frame)
 {
     ERROR_CLEANUP Error error = {0};
-    int64_t until_ms = clock_now_ms(&SYSTEM_CLOCK) + DEADLINE_MS;
+    int64_t until_ms = clock_now_ms(&SYSTEM_CLOCK) + (peer->may_be_left ? LEFT_MS : DEADLINE_MS);
     LinkStatus status;
+    if (peer->left)
+        return;
     while ((status = link_send(peer->link, &peer->id, frame, &error)) == LINK_AGAIN) {
+        peer->left = peer->may_be_left && clock_now_ms(&SYSTEM_CLOCK) >= until_ms;
+        if (peer->left)
+            return;
         assert_true(clock_now_ms(&SYSTEM_CLOCK) < until_ms);
         assert_true(link_poll(&(LinkPollItem){.link = peer->link}, 1, 5, &error));
     }

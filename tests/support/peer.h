@@ -11,7 +11,9 @@ typedef struct TestPeer {
     PeerId id;        /* of the other side: whoever spoke last */
     Session *session; /* after peer_open_session() */
     uint8_t session_id[SESSION_ID_SIZE];
-    bool silent; /* acknowledges nothing */
+    bool silent;      /* acknowledges nothing */
+    bool may_be_left; /* a program under test may end while we speak to it: then ... */
+    bool left;        /* ... what we say goes nowhere */
 } TestPeer;
 
 TestPeer peer_open(WireContext *context, const char *endpoint, bool bind);

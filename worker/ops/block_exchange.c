@@ -1,7 +1,6 @@
 #include "worker/ops/block_exchange.h"
 #include "worker/ops/block_error.h"
 #include "worker/pg/session.h"
-#include <stdio.h>
 #include <string.h>
 
 /* What the answer to one block says, as far as it came. */
@@ -23,25 +22,6 @@ static void read_result(void *context, const PGresult *result)
         answer->committed = strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
 }
 
-/* After an error, session-level locks and prepared statements of the text are still there. A cancel request
- * that comes late may hit this very message, so it is sent again; a session that cannot be cleaned is left
- * inside a transaction, which nobody can reuse. */
-static void clean_session(Connection *connection)
-{
-    static const char ROLLBACK[] = "ROLLBACK; ";
-    char sql[512];
-    snprintf(sql, sizeof sql, "%s%s", ROLLBACK, SESSION_TAIL);
-    for (int tries = 0; tries < 3; tries++) {
-        Error error ERROR_CLEANUP = {0};
-        if (PQstatus(connection_pg(connection)) != CONNECTION_OK ||
-            connection_exec(connection, sql, NULL, &error))
-            return;
-    }
-    Error error ERROR_CLEANUP = {0};
-    bool spoiled = connection_exec(connection, "BEGIN", NULL, &error);
-    (void)spoiled;
-}
-
 /* The server spoke of an error of the statement, not of its own end. */
 static bool is_plain_error(const PGresult *failure)
 {
@@ -57,7 +37,7 @@ static ExchangeVerdict refused(Connection *connection, const Answer *answer, con
     if (error->code == ERROR_CONNECT)
         error->code = ERROR_SERVER; /* the connection broke, but only after the answer */
     block_error_explain(error, failure, answer->results, answer->block, script);
-    clean_session(connection);
+    session_roll_back(connection);
     return EXCHANGE_REFUSED;
 }
 
@@ -68,7 +48,7 @@ ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *blo
     bool good = connection_exec_each(connection, block->sql, read_result, &answer, error);
     if (answer.committed && answer.understood) {
         if (!good) /* the tail failed; the migration is what it is */
-            clean_session(connection);
+            session_roll_back(connection);
         error_clear(error);
         *ret_outcome = answer.outcome;
         return EXCHANGE_DECIDED;
@@ -79,6 +59,6 @@ ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *blo
         return EXCHANGE_LOST;
     if (good)
         error_set(error, ERROR_SERVER, "the server did not commit the transaction");
-    clean_session(connection);
+    session_roll_back(connection);
     return answer.committed ? EXCHANGE_LOST : EXCHANGE_REFUSED;
 }

@@ -14,16 +14,6 @@ static const char *const OUTCOME_WORDS[BLOCK_OUTCOME_COUNT] = {
     [BLOCK_STALE] = "stale", [BLOCK_BUSY] = "busy",     [BLOCK_NO_SCHEMA] = "no_schema",
 };
 
-/* Settings that every block has, beside search_path and the two timeouts that a run configures. */
-static const struct {
-    const char *name, *value;
-    int since; /* server version */
-} SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
-    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings", "on", 0},           /* as the script was cut */
-};
-
 /* A block in the making. */
 typedef struct Builder {
     const BlockRequest *request;
@@ -244,19 +234,13 @@ static bool build_body(Builder *builder, Error *error)
     return true;
 }
 
-static void append_settings(const Builder *builder, Buffer *sql)
+static void append_begin(const Builder *builder, Buffer *sql)
 {
     const BlockRequest *request = builder->request;
-    buffer_appendf(sql, "SELECT pg_catalog.set_config('search_path', %s, true)", builder->search_path);
-    buffer_appendf(sql, ",\n  pg_catalog.set_config('lock_timeout', '%lld', true)",
-                   (long long)request->lock_timeout_ms);
-    buffer_appendf(sql, ",\n  pg_catalog.set_config('statement_timeout', '%lld', true)",
-                   (long long)request->statement_timeout_ms);
-    for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++)
-        if (request->server_version >= SETTINGS[i].since)
-            buffer_appendf(sql, ",\n  pg_catalog.set_config('%s', '%s', true)", SETTINGS[i].name,
-                           SETTINGS[i].value);
-    buffer_append_text(sql, ";\n");
+    session_append_begin_write(sql, &(SessionSettings){.search_path = builder->search_path,
+                                                       .lock_timeout_ms = request->lock_timeout_ms,
+                                                       .statement_timeout_ms = request->statement_timeout_ms,
+                                                       .server_version = request->server_version});
     for (size_t i = 0; request->mode == BLOCK_APPLY && i < request->script->settings.count; i++) {
         const ScriptPiece *setting = &request->script->settings.items[i];
         buffer_append(sql, request->script->original + setting->start, setting->length);
@@ -268,8 +252,7 @@ static bool build_message(Builder *builder, Error *error)
 {
     MigrationBlock *block = builder->block;
     BUFFER_CLEANUP Buffer sql = {0};
-    buffer_append_text(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n");
-    append_settings(builder, &sql);
+    append_begin(builder, &sql);
     buffer_append_text(&sql, "DO ");
     size_t body = block_append_dollar_quoted(&sql, buffer_text(&builder->body), builder->body.length, "");
     buffer_appendf(&sql, ";\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n%s",

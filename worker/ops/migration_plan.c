@@ -1,7 +1,6 @@
 #include "worker/ops/migration_plan.h"
 #include "worker/ops/run_defaults.h"
 #include "worker/pg/sql.h"
-#include <stdlib.h>
 
 static bool read_rows(MigrationPlan *plan, Connection *connection, const char *schema,
                       const RunOptions *options, Error *error)
@@ -11,20 +10,21 @@ static bool read_rows(MigrationPlan *plan, Connection *connection, const char *s
     BUFFER_CLEANUP Buffer sql = {0};
     buffer_appendf(&sql, "SELECT pg_catalog.set_config('lock_timeout', '%lld', true); SELECT %s, %s FROM ",
                    (long long)run.lock_timeout_ms, tracking_identifier_column(tracking->format),
-                   tracking->time_column);
+                   tracking_time_expression(tracking));
     sql_append_qualified(&sql, schema, run.migrations_table);
+    buffer_append_text(&sql, " ORDER BY id");
     if (buffer_failed(&sql))
         return error_memory(error);
-    PGresult *rows;
-    if (!connection_exec(connection, buffer_text(&sql), &rows, error))
+    if (!connection_exec(connection, buffer_text(&sql), &plan->rows, error))
         return false;
-    for (int i = 0; i < PQntuples(rows); i++) {
-        const char *identifier = PQgetisnull(rows, i, 0) ? NULL : PQgetvalue(rows, i, 0);
-        int64_t when_ms = tracking->time_bigint ? strtoll(PQgetvalue(rows, i, 1), NULL, 10) : 0;
-        recorded_row(plan->recorded, identifier, when_ms);
-    }
-    PQclear(rows);
+    const RecordedRows rows = migration_plan_rows(plan);
+    recorded_count(plan->recorded, &rows);
     return true;
+}
+
+RecordedRows migration_plan_rows(const MigrationPlan *plan)
+{
+    return (RecordedRows){.rows = plan->rows, .count = plan->rows != NULL ? PQntuples(plan->rows) : 0};
 }
 
 bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, const char *schema,
@@ -44,6 +44,8 @@ bool migration_plan_read(MigrationPlan *plan, Connection *connection, const char
 {
     if (plan->recorded == NULL && (plan->recorded = recorded_index_new(bundle, error)) == NULL)
         return false;
+    PQclear(plan->rows);
+    plan->rows = NULL;
     if (!migration_plan_find_table(plan, connection, schema, options, error))
         return false;
     recorded_begin(plan->recorded, plan->tracking.format);
@@ -53,6 +55,7 @@ bool migration_plan_read(MigrationPlan *plan, Connection *connection, const char
 void migration_plan_clear(MigrationPlan *plan)
 {
     recorded_index_free(plan->recorded);
+    PQclear(plan->rows);
     *plan = (MigrationPlan){0};
 }
 

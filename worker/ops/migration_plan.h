@@ -13,6 +13,7 @@ typedef struct MigrationPlan {
     TrackingTable tracking;  /* what the tenant has or will have */
     bool create;             /* there is no tracking table yet */
     RecordedIndex *recorded; /* owned */
+    PGresult *rows;          /* owned; by id, NULL without a tracking table */
 } MigrationPlan;
 
 /* Finds the table and its format alone; keeps what is known about files. */
@@ -24,6 +25,9 @@ bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, cons
 bool migration_plan_read(MigrationPlan *plan, Connection *connection, const char *schema,
                          const RunOptions *options, const Bundle *bundle, Error *error) MUST_CHECK;
 void migration_plan_clear(MigrationPlan *plan);
+
+/* The rows that were read; part of the plan. */
+RecordedRows migration_plan_rows(const MigrationPlan *plan);
 
 /* Bundle item i is to be applied. One that changed after it was recorded is not. */
 bool migration_plan_is_pending(const MigrationPlan *plan, size_t item);

@@ -36,7 +36,10 @@ typedef struct OpContext {
 typedef void OpFunction(const OpContext *context, const OpTenant *tenants, size_t count, void *ret_results,
                         Outcome *ret_outcomes);
 
-OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied, op_digest, op_introspect;
+OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied;
+OpFunction op_sync_status, op_mark_missing, op_clean_orphans;
+OpFunction op_exists, op_create, op_drop;
+OpFunction op_digest, op_introspect;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);

@@ -1,4 +1,5 @@
 #include "worker/ops/recorded.h"
+#include "common/utf8.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@ typedef struct Entry {
     const char *text;
     int64_t when_ms;
     size_t items; /* bundle items that share it */
+    size_t item;  /* one of them */
     int64_t rows; /* that have it; for a time only those whose identifier is in no file */
 } Entry;
 
@@ -69,10 +71,11 @@ static void index_fill(RecordedIndex *index)
     const Bundle *bundle = index->bundle;
     for (size_t i = 0; i < bundle->count; i++) {
         const Migration *migration = &bundle->items[i];
-        index->names.items[index->names.count++] = (Entry){.text = migration->name, .items = 1};
-        index->hashes.items[index->hashes.count++] = (Entry){.text = migration->hash, .items = 1};
+        index->names.items[index->names.count++] = (Entry){.text = migration->name, .items = 1, .item = i};
+        index->hashes.items[index->hashes.count++] = (Entry){.text = migration->hash, .items = 1, .item = i};
         if (migration->when_ms > 0)
-            index->whens.items[index->whens.count++] = (Entry){.when_ms = migration->when_ms, .items = 1};
+            index->whens.items[index->whens.count++] =
+                (Entry){.when_ms = migration->when_ms, .items = 1, .item = i};
     }
     fold(&index->names, by_text);
     fold(&index->hashes, by_text);
@@ -173,4 +176,67 @@ bool recorded_changed(const RecordedIndex *index, size_t item)
 {
     const Slot *slot = &index->slots[item];
     return !recorded_has(index, item) && slot->when != NULL && slot->when->rows > 0;
+}
+
+int64_t recorded_changed_when(const RecordedIndex *index, size_t item)
+{
+    return recorded_changed(index, item) ? index->slots[item].when->when_ms : 0;
+}
+
+const char *recorded_identifier(const RecordedRows *rows, int i)
+{
+    int row = rows->first + i;
+    return PQgetisnull(rows->rows, row, rows->column) ? NULL : PQgetvalue(rows->rows, row, rows->column);
+}
+
+static int64_t when_at(const RecordedRows *rows, int i)
+{
+    return strtoll(PQgetvalue(rows->rows, rows->first + i, rows->column + 1), NULL, 10);
+}
+
+void recorded_count(RecordedIndex *index, const RecordedRows *rows)
+{
+    for (int i = 0; i < rows->count; i++)
+        recorded_row(index, recorded_identifier(rows, i), when_at(rows, i));
+}
+
+static bool is_explained(const RecordedIndex *index, const char *identifier, int64_t when_ms)
+{
+    const Entry key = {.text = identifier, .when_ms = when_ms};
+    if (find(&index->names, &key, by_text) != NULL)
+        return true;
+    if (index->format == TRACKING_NAME)
+        return false;
+    if (find(&index->hashes, &key, by_text) != NULL)
+        return true;
+    const Entry *when = index->format == TRACKING_DRIZZLE_KIT ? find(&index->whens, &key, by_when) : NULL;
+    return when != NULL && recorded_changed(index, when->item);
+}
+
+bool recorded_is_orphan(const RecordedIndex *index, const RecordedRows *rows, int i)
+{
+    const char *identifier = recorded_identifier(rows, i);
+    return identifier == NULL || !is_explained(index, identifier, when_at(rows, i));
+}
+
+/* A result travels as UTF-8, which an SQL_ASCII database does not promise. */
+bool recorded_add_identifier(TextList *list, const char *identifier)
+{
+    if (identifier == NULL)
+        return text_list_add(list, "NULL");
+    if (utf8_valid_text(identifier))
+        return text_list_add(list, identifier);
+    char *repaired = utf8_repair(identifier);
+    bool good = repaired != NULL && text_list_add(list, repaired);
+    free(repaired);
+    return good;
+}
+
+bool recorded_list_orphans(const RecordedIndex *index, const RecordedRows *rows, TextList *ret_orphans)
+{
+    for (int i = 0; i < rows->count; i++)
+        if (recorded_is_orphan(index, rows, i) &&
+            !recorded_add_identifier(ret_orphans, recorded_identifier(rows, i)))
+            return false;
+    return true;
 }

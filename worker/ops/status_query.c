@@ -71,22 +71,23 @@ void status_read_columns(const PGresult *rows, const RunOptions *options, Status
     free(columns);
 }
 
-static void append_read(Buffer *sql, const RunOptions *options, const StatusTenant *tenant, size_t place)
+/* Ids are of any type: only the server can order them. */
+static void append_read(Buffer *sql, const StatusQuery *query, size_t place)
 {
+    const StatusTenant *tenant = &query->tenants[query->members[place]];
     const TrackingTable *table = &tenant->table;
-    bool times = table->format == TRACKING_DRIZZLE_KIT && table->time_bigint;
-    buffer_appendf(sql, "%sSELECT %zu, %s::text, %s::bigint FROM ", place > 0 ? " UNION ALL " : "", place,
-                   tracking_identifier_column(table->format), times ? table->time_column : "NULL");
-    sql_append_qualified(sql, tenant->schema, run_defaults(options).migrations_table);
+    buffer_appendf(sql, "%sSELECT %zu, %s::text, %s::bigint%s FROM ", place > 0 ? " UNION ALL " : "", place,
+                   tracking_identifier_column(table->format), tracking_time_expression(table),
+                   query->in_order ? ", pg_catalog.row_number() OVER (ORDER BY id)" : "");
+    sql_append_qualified(sql, tenant->schema, run_defaults(query->options).migrations_table);
 }
 
-void status_append_rows(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
-                        const size_t *members, size_t count)
+void status_append_rows(Buffer *sql, const StatusQuery *query)
 {
-    op_append_begin_read(sql, options);
-    for (size_t i = 0; i < count; i++)
-        append_read(sql, options, &tenants[members[i]], i);
-    buffer_appendf(sql, " ORDER BY 1; COMMIT; %s", SESSION_TAIL);
+    op_append_begin_read(sql, query->options);
+    for (size_t i = 0; i < query->count; i++)
+        append_read(sql, query, i);
+    buffer_appendf(sql, " ORDER BY 1%s; COMMIT; %s", query->in_order ? ", 4" : "", SESSION_TAIL);
 }
 
 static int64_t count_characters(const char *text)
@@ -97,17 +98,16 @@ static int64_t count_characters(const char *text)
     return count;
 }
 
-bool status_tenant_at(const RunOptions *options, const StatusTenant *tenants, const size_t *members,
-                      size_t count, int64_t position, size_t *ret_place)
+bool status_tenant_at(const StatusQuery *query, int64_t position, size_t *ret_place)
 {
     BUFFER_CLEANUP Buffer sql = {0};
-    op_append_begin_read(&sql, options);
+    op_append_begin_read(&sql, query->options);
     int64_t end = count_characters(buffer_text(&sql));
     if (position <= end)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < query->count; i++) {
         buffer_reset(&sql);
-        append_read(&sql, options, &tenants[members[i]], i);
+        append_read(&sql, query, i);
         end += count_characters(buffer_text(&sql));
         if (buffer_failed(&sql))
             return false;

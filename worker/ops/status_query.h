@@ -1,4 +1,4 @@
-/* The two messages of status: which tracking tables are there, and what is in them. */
+/* The two messages of a set read: which tracking tables are there, and what is in them. */
 #pragma once
 #include "common/buffer.h"
 #include "common/operation.h"
@@ -22,10 +22,17 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
 void status_read_columns(const PGresult *rows, const RunOptions *options, StatusTenant *tenants,
                          const size_t *members, size_t count);
 
+/* The second message: the tables of `members`. */
+typedef struct StatusQuery {
+    const RunOptions *options;
+    const StatusTenant *tenants;
+    const size_t *members;
+    size_t count;
+    bool in_order; /* each tenant's rows in the order of their ids, which costs a sort for each */
+} StatusQuery;
+
 /* Rows (place, identifier, time in ms or NULL), each tenant's together, in the order of `members`. */
-void status_append_rows(Buffer *sql, const RunOptions *options, const StatusTenant *tenants,
-                        const size_t *members, size_t count);
+void status_append_rows(Buffer *sql, const StatusQuery *query);
 
 /* Which member's part of status_append_rows() holds this position, in characters, 1-based? */
-bool status_tenant_at(const RunOptions *options, const StatusTenant *tenants, const size_t *members,
-                      size_t count, int64_t position, size_t *ret_place);
+bool status_tenant_at(const StatusQuery *query, int64_t position, size_t *ret_place);

@@ -1,129 +1,56 @@
 #include "worker/ops/tenant_migration.h"
 #include "worker/ops/block_exchange.h"
 #include "worker/ops/migration_plan.h"
-#include "worker/ops/run_defaults.h"
-#include <stdlib.h>
+#include "worker/ops/turn.h"
 #include <string.h>
-#include <time.h>
 
-enum {
-    BUSY_PATIENCE_MS = 1000, /* afterwards the engine gives the tenant another turn */
-    BUSY_FIRST_MS = 20,
-    BUSY_MOST_MS = 250,
-    UNKNOWN_PATIENCE_MS = 10 * 60 * 1000,
-    UNKNOWN_MOST_MS = 5000,
-    PAUSE_STEP_MS = 20, /* how soon a pause notices a cancellation */
-};
-
-/* One tenant's turn. */
-typedef struct Turn {
-    const OpContext *context;
-    const OpTenant *tenant;
+/* One tenant's migration. */
+typedef struct Migrating {
+    Turn turn;
     BlockMode mode;
-    RunDefaults run;
     TenantMigrationResult *result;
-    Connection *connection; /* NULL while there is none */
     MigrationPlan plan;
-    Error error;
-    uint64_t seed;
-} Turn;
-
-/* Attempts at one step. */
-typedef struct Tries {
-    int64_t transient, lock;
-} Tries;
+} Migrating;
 
 /* One migration's way to its end. */
 typedef struct Step {
     const Migration *migration;
     int64_t ordinal;
     MigrationScript script;
-    Tries tries;
-    int64_t busy_since_ms, busy_waits;
-    int64_t lost_since_ms; /* -1 unless an attempt's COMMIT is in doubt */
-    Error lost;            /* what broke it */
+    Buffer claim;
+    TurnStep tries;
+    int64_t started_ms;
 } Step;
 
-static const Outcome OUTCOMES[ERROR_CODE_COUNT] = {
-    [ERROR_NO_SCHEMA] = OUTCOME_NO_SCHEMA,
-    [ERROR_BUSY] = OUTCOME_BUSY,
-    [ERROR_UNKNOWN] = OUTCOME_UNKNOWN,
-    [ERROR_CANCELLED] = OUTCOME_CANCELLED,
-};
-
-static Outcome outcome_of(const Error *error)
+static bool read_plan(Migrating *migrating)
 {
-    return OUTCOMES[error->code] != OUTCOME_NOT_STARTED ? OUTCOMES[error->code] : OUTCOME_ERROR;
-}
-
-static int64_t now_ms(const Turn *turn)
-{
-    return clock_now_ms(turn->context->clock);
-}
-
-static bool is_cancelled(const Turn *turn)
-{
-    return turn->context->cancelled != NULL && atomic_load(turn->context->cancelled);
-}
-
-static void pause_for(const Turn *turn, int64_t ms)
-{
-    for (; ms > 0 && !is_cancelled(turn); ms -= PAUSE_STEP_MS) {
-        int64_t part = ms < PAUSE_STEP_MS ? ms : PAUSE_STEP_MS;
-        nanosleep(&(struct timespec){.tv_nsec = part * 1000000}, NULL);
-    }
-}
-
-/* Waits before the next attempt; false when the error in turn->error deserves none. */
-static bool may_try_again(Turn *turn, Tries *tries)
-{
-    RetryClass class = error_retry_class(&turn->error);
-    if (class == RETRY_NEVER || is_cancelled(turn))
-        return false;
-    int64_t *count = class == RETRY_LOCK ? &tries->lock : &tries->transient;
-    int64_t limit = class == RETRY_LOCK ? turn->run.lock_attempts : turn->run.retry_attempts;
-    if (++*count >= limit)
-        return false;
-    pause_for(turn,
-              retry_delay_ms(*count + 1, turn->run.retry_initial_ms, turn->run.retry_max_ms, &turn->seed));
-    return true;
-}
-
-static bool ensure_connection(Turn *turn, bool try_anyway)
-{
-    if (turn->connection != NULL && PQstatus(connection_pg(turn->connection)) == CONNECTION_OK)
-        return true;
-    reservoir_release(turn->context->reservoir, turn->connection, 0);
-    ReservoirRequest request = {.application_name = turn->context->application_name,
-                                .try_anyway = try_anyway};
-    turn->connection = reservoir_acquire_for(turn->context->reservoir, &request, &turn->error);
-    return turn->connection != NULL;
-}
-
-static bool read_plan(Turn *turn)
-{
-    Tries tries = {0};
-    do {
-        if (is_cancelled(turn))
+    Turn *turn = &migrating->turn;
+    TurnStep tries = {.claim = "the tracking table was read"};
+    bool again = true;
+    while (again) {
+        if (turn_is_cancelled(turn))
             return error_set(&turn->error, ERROR_CANCELLED, "cancelled before the first migration");
-        if (ensure_connection(turn, tries.transient > 0) &&
-            migration_plan_read(&turn->plan, turn->connection, turn->tenant->schema, turn->context->options,
-                                turn->context->bundle, &turn->error))
+        if (!turn_prepare(turn, &tries, &again))
+            continue;
+        if (migration_plan_read(&migrating->plan, turn->connection, turn->tenant->schema,
+                                turn->context->options, turn->context->bundle, &turn->error))
             return true;
-    } while (may_try_again(turn, &tries));
+        again = turn_after_refusal(turn, &tries);
+    }
     return false;
 }
 
-static bool check_unchanged(Turn *turn)
+static bool check_unchanged(Migrating *migrating)
 {
+    Turn *turn = &migrating->turn;
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->context->options->strict && i < bundle->count; i++) {
-        if (!recorded_changed(turn->plan.recorded, i))
+        if (!recorded_changed(migrating->plan.recorded, i))
             continue;
         error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" was changed after it was applied",
                   bundle->items[i].name);
         error_set_hint(&turn->error, "restore the file and put the change into a new migration");
-        turn->result->migration = strdup(bundle->items[i].name);
+        migrating->result->migration = strdup(bundle->items[i].name);
         return false;
     }
     return true;
@@ -136,82 +63,53 @@ static bool add_name(Turn *turn, TextList *list, const char *name)
 
 /* Which of the plan's migrations an earlier attempt of this run may have committed is the coordinator's to
  * decide. */
-static bool list_recorded(Turn *turn)
+static bool list_recorded(Migrating *migrating)
 {
+    Turn *turn = &migrating->turn;
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; turn->tenant->recovering && i < bundle->count; i++)
-        if (!migration_plan_is_pending(&turn->plan, i) &&
-            !add_name(turn, &turn->result->already, bundle->items[i].name))
+        if (!migration_plan_is_pending(&migrating->plan, i) &&
+            !add_name(turn, &migrating->result->already, bundle->items[i].name))
             return false;
     return true;
 }
 
-static bool list_pending(Turn *turn)
+static bool list_pending(Migrating *migrating)
 {
+    Turn *turn = &migrating->turn;
     const Bundle *bundle = turn->context->bundle;
     for (size_t i = 0; i < bundle->count; i++)
-        if (migration_plan_is_pending(&turn->plan, i) &&
-            !add_name(turn, &turn->result->applied_migrations, bundle->items[i].name))
+        if (migration_plan_is_pending(&migrating->plan, i) &&
+            !add_name(turn, &migrating->result->applied_migrations, bundle->items[i].name))
             return false;
     return true;
 }
 
-static bool in_doubt(const Step *step)
+static bool finish_step(Migrating *migrating, const Step *step, bool ours)
 {
-    return step->lost_since_ms >= 0;
-}
-
-static bool give_up_unknown(Turn *turn, const Step *step)
-{
-    error_set(&turn->error, ERROR_UNKNOWN,
-              "the connection was lost and whether migration \"%s\" was "
-              "committed could not be learned",
-              step->migration->name);
-    error_set_detail(&turn->error, "%s", step->lost.message != NULL ? step->lost.message : "connection lost");
-    error_set_hint(&turn->error, "run the same command again: the tracking table decides");
-    return false;
-}
-
-static bool give_up_busy(Turn *turn)
-{
-    error_set(&turn->error, ERROR_BUSY, "schema \"%s\" is locked by another run", turn->tenant->schema);
-    error_set_hint(&turn->error, "wait until the other run has finished with this tenant");
-    return false;
-}
-
-/* Somebody holds the tenant's lock: another run, or our own lost attempt that the server has not ended. */
-static bool wait_while_busy(Turn *turn, Step *step)
-{
-    int64_t now = now_ms(turn);
-    if (step->busy_waits++ == 0)
-        step->busy_since_ms = now;
-    if (!in_doubt(step) && now - step->busy_since_ms >= BUSY_PATIENCE_MS)
-        return give_up_busy(turn);
-    int64_t most = in_doubt(step) ? UNKNOWN_MOST_MS : BUSY_MOST_MS;
-    pause_for(turn, retry_delay_ms(step->busy_waits + 1, BUSY_FIRST_MS, most, &turn->seed));
-    return true;
-}
-
-static bool finish_step(Turn *turn, const Step *step, int64_t started_ms, bool ours)
-{
+    Turn *turn = &migrating->turn;
+    const OpContext *context = turn->context;
     const char *name = step->migration->name;
     if (!ours)
-        return add_name(turn, &turn->result->already, name);
-    if (!add_name(turn, &turn->result->applied_migrations, name))
+        return add_name(turn, &migrating->result->already, name);
+    if (!add_name(turn, &migrating->result->applied_migrations, name))
         return false;
-    if (turn->context->on_migration != NULL)
-        turn->context->on_migration(turn->context->observer, turn->tenant, name, now_ms(turn) - started_ms);
+    if (context->on_migration != NULL)
+        context->on_migration(context->observer, turn->tenant, name,
+                              clock_now_ms(context->clock) - step->started_ms);
     return true;
 }
 
-static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockMode mode, BlockOutcome *ret_outcome)
+static ExchangeVerdict send_block(Migrating *migrating, const Step *step, BlockMode mode,
+                                  BlockOutcome *ret_outcome)
 {
+    Turn *turn = &migrating->turn;
     BlockRequest request = {
         .mode = mode,
         .schema = turn->tenant->schema,
         .table = turn->run.migrations_table,
-        .tracking = turn->plan.tracking,
-        .create = turn->plan.create,
+        .tracking = migrating->plan.tracking,
+        .create = migrating->plan.create,
         .migration = step->migration,
         .ordinal = step->ordinal,
         .script = &step->script,
@@ -228,99 +126,75 @@ static ExchangeVerdict send_block(Turn *turn, const Step *step, BlockMode mode, 
 
 typedef enum StepEnd { STEP_AGAIN, STEP_APPLIED, STEP_PRESENT, STEP_FAILED } StepEnd;
 
-static StepEnd after_decision(Turn *turn, Step *step, BlockOutcome outcome)
+static StepEnd again_if(bool again)
 {
+    return again ? STEP_AGAIN : STEP_FAILED;
+}
+
+static StepEnd after_decision(Migrating *migrating, Step *step, BlockOutcome outcome)
+{
+    Turn *turn = &migrating->turn;
     switch (outcome) {
     case BLOCK_DONE:
-        turn->plan.create = false;
+        migrating->plan.create = false;
         return STEP_APPLIED;
     case BLOCK_PRESENT: /* pending when we looked: if an attempt of ours was lost since, it is its work */
-        return in_doubt(step) ? STEP_APPLIED : STEP_PRESENT;
+        return step->tries.in_doubt ? STEP_APPLIED : STEP_PRESENT;
     case BLOCK_STALE:
-        if (migration_plan_find_table(&turn->plan, turn->connection, turn->tenant->schema,
-                                      turn->context->options, &turn->error) ||
-            may_try_again(turn, &step->tries))
-            return STEP_AGAIN;
-        return STEP_FAILED;
+        return again_if(migration_plan_find_table(&migrating->plan, turn->connection, turn->tenant->schema,
+                                                  turn->context->options, &turn->error) ||
+                        turn_after_refusal(turn, &step->tries));
     case BLOCK_BUSY:
-        return wait_while_busy(turn, step) ? STEP_AGAIN : STEP_FAILED;
+        return again_if(turn_after_busy(turn, &step->tries));
     case BLOCK_NO_SCHEMA:
         error_set(&turn->error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", turn->tenant->schema);
         return STEP_FAILED;
     default: /* BLOCK_ABSENT: the probe has found that none of the lost attempts committed */
-        error_move(&turn->error, &step->lost);
+        turn_after_probe(turn, &step->tries);
         return STEP_FAILED;
     }
-}
-
-static StepEnd after_loss(Turn *turn, Step *step)
-{
-    if (!in_doubt(step))
-        step->lost_since_ms = now_ms(turn);
-    step->tries.transient++;
-    pause_for(turn, retry_delay_ms(step->tries.transient + 1, turn->run.retry_initial_ms, UNKNOWN_MOST_MS,
-                                   &turn->seed));
-    error_move(&step->lost, &turn->error);
-    return STEP_AGAIN;
 }
 
 static StepEnd after_refusal(Turn *turn, Step *step)
 {
-    if (strcmp(turn->error.sqlstate, "57014") == 0 && is_cancelled(turn))
-        turn->error.code = ERROR_CANCELLED;
-    else if (strcmp(turn->error.sqlstate, "57014") == 0 && turn->error.hint == NULL)
+    if (turn_after_refusal(turn, &step->tries))
+        return STEP_AGAIN;
+    bool timed_out = strcmp(turn->error.sqlstate, "57014") == 0 && turn->error.code != ERROR_CANCELLED;
+    if (timed_out && turn->error.hint == NULL)
         error_set_hint(&turn->error, "if a timeout ended it, raise run.statement_timeout_ms or set "
                                      "statement_timeout at the head of the file");
-    return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
+    return STEP_FAILED;
 }
 
-static StepEnd after_no_connection(Turn *turn, Step *step)
+static StepEnd attempt_step(Migrating *migrating, Step *step)
 {
-    if (!in_doubt(step))
-        return may_try_again(turn, &step->tries) ? STEP_AGAIN : STEP_FAILED;
-    if (turn->error.code == ERROR_CANCELLED) { /* the reservoir closes: there will be none */
-        give_up_unknown(turn, step);
-        return STEP_FAILED;
-    }
-    pause_for(turn, UNKNOWN_MOST_MS / 5);
-    return STEP_AGAIN;
-}
-
-/* After too many lost attempts a block only looks what became of them: a file that brings its server process
- * down must not do so for ten minutes. */
-static BlockMode next_mode(const Turn *turn, const Step *step)
-{
-    bool exhausted = in_doubt(step) && step->tries.transient >= turn->run.retry_attempts;
-    return exhausted ? BLOCK_PROBE : turn->mode;
-}
-
-static StepEnd attempt_step(Turn *turn, Step *step)
-{
-    if (in_doubt(step) && (is_cancelled(turn) || now_ms(turn) - step->lost_since_ms >= UNKNOWN_PATIENCE_MS)) {
-        give_up_unknown(turn, step);
-        return STEP_FAILED;
-    }
-    if (is_cancelled(turn)) {
+    Turn *turn = &migrating->turn;
+    if (!step->tries.in_doubt && turn_is_cancelled(turn)) {
         error_set(&turn->error, ERROR_CANCELLED, "cancelled before migration \"%s\" began",
                   step->migration->name);
         return STEP_FAILED;
     }
-    if (!ensure_connection(turn, in_doubt(step) || step->tries.transient > 0))
-        return after_no_connection(turn, step);
+    bool again;
+    if (!turn_prepare(turn, &step->tries, &again))
+        return again_if(again);
+    /* A file that brings its server process down must not do so for ten minutes. */
+    BlockMode mode = turn_should_probe(turn, &step->tries) ? BLOCK_PROBE : migrating->mode;
     BlockOutcome outcome = BLOCK_BUSY;
-    switch (send_block(turn, step, next_mode(turn, step), &outcome)) {
+    switch (send_block(migrating, step, mode, &outcome)) {
     case EXCHANGE_DECIDED:
-        return after_decision(turn, step, outcome);
+        return after_decision(migrating, step, outcome);
     case EXCHANGE_LOST:
-        return after_loss(turn, step);
+        turn_after_loss(turn, &step->tries);
+        return STEP_AGAIN;
     default:
         return after_refusal(turn, step);
     }
 }
 
-static bool read_script(Turn *turn, Step *step)
+static bool read_script(Migrating *migrating, Step *step)
 {
-    if (turn->mode != BLOCK_APPLY)
+    Turn *turn = &migrating->turn;
+    if (migrating->mode != BLOCK_APPLY)
         return true;
     if (!migration_script_read(step->migration, &step->script, &turn->error))
         return false;
@@ -338,49 +212,58 @@ static bool read_script(Turn *turn, Step *step)
 /* The npm package makes the table before it runs anything, so a tenant whose first migration failed has an
  * empty one with it, and here as well; only a file that may not run at all leaves nothing. Whether that works
  * is not this tenant's error. */
-static void leave_tracking_table(Turn *turn, const Step *step)
+static void leave_tracking_table(Migrating *migrating, const Step *step)
 {
+    Turn *turn = &migrating->turn;
     bool ran = turn->error.code == ERROR_SERVER && strcmp(turn->error.sqlstate, "0A000") != 0;
-    if (!ran || !turn->plan.create || is_cancelled(turn) || turn->connection == NULL)
+    if (!ran || !migrating->plan.create || turn_is_cancelled(turn) || turn->connection == NULL)
         return;
     Error error = turn->error;
     turn->error = (Error){0};
     BlockOutcome outcome;
-    if (send_block(turn, step, BLOCK_ENSURE, &outcome) == EXCHANGE_DECIDED)
-        turn->plan.create = false;
+    if (send_block(migrating, step, BLOCK_ENSURE, &outcome) == EXCHANGE_DECIDED)
+        migrating->plan.create = false;
     error_move(&turn->error, &error);
 }
 
-static bool migrate_one(Turn *turn, size_t index)
+static bool walk_step(Migrating *migrating, Step *step)
 {
-    const Bundle *bundle = turn->context->bundle;
-    Step step = {
-        .migration = &bundle->items[index], .ordinal = tracking_ordinal(bundle, index), .lost_since_ms = -1};
-    int64_t started_ms = now_ms(turn);
-    bool good = read_script(turn, &step);
-    if (good) {
-        StepEnd end;
-        while ((end = attempt_step(turn, &step)) == STEP_AGAIN)
-            ;
-        good = end != STEP_FAILED && finish_step(turn, &step, started_ms, end == STEP_APPLIED);
-    }
+    buffer_appendf(&step->claim, "migration \"%s\" was committed", step->migration->name);
+    step->tries.claim = buffer_text(&step->claim);
+    if (!read_script(migrating, step))
+        return false;
+    StepEnd end;
+    while ((end = attempt_step(migrating, step)) == STEP_AGAIN)
+        ;
+    return end != STEP_FAILED && finish_step(migrating, step, end == STEP_APPLIED);
+}
+
+static bool migrate_one(Migrating *migrating, size_t index)
+{
+    const OpContext *context = migrating->turn.context;
+    Step step = {.migration = &context->bundle->items[index],
+                 .ordinal = tracking_ordinal(context->bundle, index),
+                 .started_ms = clock_now_ms(context->clock)};
+    bool good = walk_step(migrating, &step);
     if (!good) {
-        turn->result->migration = strdup(step.migration->name);
-        leave_tracking_table(turn, &step);
+        migrating->result->migration = strdup(step.migration->name);
+        leave_tracking_table(migrating, &step);
     }
     migration_script_clear(&step.script);
-    error_clear(&step.lost);
+    turn_step_clear(&step.tries);
+    buffer_clear(&step.claim);
     return good;
 }
 
-static bool migrate_pending(Turn *turn)
+static bool migrate_pending(Migrating *migrating)
 {
-    if (!read_plan(turn) || !list_recorded(turn) || !check_unchanged(turn))
+    const OpContext *context = migrating->turn.context;
+    if (!read_plan(migrating) || !list_recorded(migrating) || !check_unchanged(migrating))
         return false;
-    if (turn->context->options->dry_run)
-        return list_pending(turn);
-    for (size_t i = 0; i < turn->context->bundle->count; i++)
-        if (migration_plan_is_pending(&turn->plan, i) && !migrate_one(turn, i))
+    if (context->options->dry_run)
+        return list_pending(migrating);
+    for (size_t i = 0; i < context->bundle->count; i++)
+        if (migration_plan_is_pending(&migrating->plan, i) && !migrate_one(migrating, i))
             return false;
     return true;
 }
@@ -390,9 +273,8 @@ static char *copy_or_null(const char *text)
     return text != NULL && text[0] != '\0' ? strdup(text) : NULL;
 }
 
-static void report_error(Turn *turn)
+static void report_error(Turn *turn, TenantMigrationResult *result)
 {
-    TenantMigrationResult *result = turn->result;
     Error *error = &turn->error;
     if (error->code == ERROR_NO_SCHEMA && error->sqlstate[0] == '\0')
         strcpy(error->sqlstate, "3F000");
@@ -408,28 +290,22 @@ static void report_error(Turn *turn)
 void tenant_migrate(const OpContext *context, const OpTenant *tenant, BlockMode mode,
                     TenantMigrationResult *ret_result, Outcome *ret_outcome)
 {
-    Turn turn = {.context = context,
-                 .tenant = tenant,
-                 .mode = mode,
-                 .run = run_defaults(context->options),
-                 .result = ret_result};
-    int64_t started_ms = now_ms(&turn);
-    turn.seed = (uint64_t)started_ms ^ (uint64_t)(uintptr_t)&turn;
+    Migrating migrating = {.mode = mode, .result = ret_result};
+    turn_begin(&migrating.turn, context, tenant);
     ret_result->tenant_id = strdup(tenant->id);
     ret_result->schema_name = strdup(tenant->schema);
     ret_result->attempts = tenant->attempt;
-    ret_result->success = migrate_pending(&turn);
+    ret_result->success = migrate_pending(&migrating);
     if (ret_result->success) {
         bool wrote = ret_result->applied_migrations.count > 0 && !context->options->dry_run;
         *ret_outcome = wrote ? OUTCOME_APPLIED : OUTCOME_ALREADY;
-        ret_result->format = copy_or_null(tracking_format_name(turn.plan.tracking.format));
+        ret_result->format = copy_or_null(tracking_format_name(migrating.plan.tracking.format));
     } else {
-        *ret_outcome = outcome_of(&turn.error);
-        report_error(&turn);
+        *ret_outcome = turn_outcome(&migrating.turn);
+        report_error(&migrating.turn, ret_result);
     }
     ret_result->outcome = strdup(outcome_name(*ret_outcome));
-    ret_result->duration_ms = now_ms(&turn) - started_ms;
-    reservoir_release(context->reservoir, turn.connection, 1);
-    migration_plan_clear(&turn.plan);
-    error_clear(&turn.error);
+    ret_result->duration_ms = turn_elapsed_ms(&migrating.turn);
+    turn_end(&migrating.turn);
+    migration_plan_clear(&migrating.plan);
 }

@@ -1,7 +1,8 @@
 /* Tenant migration: brings one tenant up to date, migration after migration, whatever happens meanwhile.
  *
- * Decides about waiting, trying again, reconnecting and giving up. That nothing is done twice does not depend
- * on any of these decisions: each attempt sends a block (worker/ops/migration_block.h) that looks for itself.
+ * Waiting, trying again, reconnecting and giving up are the turn's (worker/ops/turn.h). That nothing is done
+ * twice does not depend on any of these decisions: each attempt sends a block (worker/ops/migration_block.h)
+ * that looks for itself.
  */
 #pragma once
 #include "worker/ops/migration_block.h"

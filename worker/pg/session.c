@@ -1,6 +1,52 @@
 #include "worker/pg/session.h"
+#include <stdio.h>
 
 const char SESSION_TAIL[] =
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; DEALLOCATE ALL; "
     "UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; "
     "DISCARD SEQUENCES";
+
+/* Settings that every writing transaction has, beside search_path and the two timeouts that a run configures.
+ */
+static const struct {
+    const char *name, *value;
+    int since; /* server version */
+} SETTINGS[] = {
+    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},           /* as scripts are cut */
+};
+
+void session_append_begin_write(Buffer *sql, const SessionSettings *settings)
+{
+    buffer_appendf(sql,
+                   "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
+                   "SELECT pg_catalog.set_config('search_path', %s, true)",
+                   settings->search_path);
+    buffer_appendf(sql, ",\n  pg_catalog.set_config('lock_timeout', '%lld', true)",
+                   (long long)settings->lock_timeout_ms);
+    buffer_appendf(sql, ",\n  pg_catalog.set_config('statement_timeout', '%lld', true)",
+                   (long long)settings->statement_timeout_ms);
+    for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++)
+        if (settings->server_version >= SETTINGS[i].since)
+            buffer_appendf(sql, ",\n  pg_catalog.set_config('%s', '%s', true)", SETTINGS[i].name,
+                           SETTINGS[i].value);
+    buffer_append_text(sql, ";\n");
+}
+
+/* A cancel request that comes late may hit this very message, so it is sent again. */
+void session_roll_back(Connection *connection)
+{
+    static const char ROLLBACK[] = "ROLLBACK; ";
+    char sql[512];
+    snprintf(sql, sizeof sql, "%s%s", ROLLBACK, SESSION_TAIL);
+    for (int tries = 0; tries < 3; tries++) {
+        Error error ERROR_CLEANUP = {0};
+        if (PQstatus(connection_pg(connection)) != CONNECTION_OK ||
+            connection_exec(connection, sql, NULL, &error))
+            return;
+    }
+    Error error ERROR_CLEANUP = {0};
+    bool spoiled = connection_exec(connection, "BEGIN", NULL, &error);
+    (void)spoiled;
+}

@@ -1,11 +1,29 @@
-/* Session: the one SQL text that leaves a server session as a new one, whoever used it before.
+/* Session: how a writing transaction begins, and the one SQL text that leaves a server session as a new one,
+ * whoever used it before.
  *
  * It is appended to the same simple-query message that ends a transaction, because behind a
  * transaction-pooling PgBouncer a separate message may reach another server, and because DISCARD ALL is
  * refused inside a multi-statement message (SQLSTATE 25001).
  */
 #pragma once
+#include "common/buffer.h"
+#include "worker/pg/connection.h"
 
 /* "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT
  * pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES": to run right after COMMIT or ROLLBACK. */
 extern const char SESSION_TAIL[];
+
+/* What a writing transaction sets for itself alone. */
+typedef struct SessionSettings {
+    const char *search_path; /* as SQL: a literal */
+    int64_t lock_timeout_ms;
+    int64_t statement_timeout_ms; /* 0 = none */
+    int server_version;           /* as PQserverVersion() */
+} SessionSettings;
+
+/* "BEGIN ...;" and one SELECT of set_config(..., true), each ended by a semicolon: two results. */
+void session_append_begin_write(Buffer *sql, const SessionSettings *settings);
+
+/* ROLLBACK and SESSION_TAIL, after an error: session-level locks and prepared statements are still there.
+ * Leaves a session that cannot be cleaned inside a transaction, which nobody can reuse. */
+void session_roll_back(Connection *connection);

@@ -47,6 +47,11 @@ const char *tracking_identifier_column(TrackingFormat format)
     return FORMATS[format].identifier;
 }
 
+const char *tracking_time_expression(const TrackingTable *table)
+{
+    return table->format == TRACKING_DRIZZLE_KIT && table->time_bigint ? table->time_column : "NULL";
+}
+
 bool tracking_format_from_name(const char *name, TrackingFormat *ret_format)
 {
     for (size_t i = TRACKING_NAME; i < FORMAT_COUNT; i++) {

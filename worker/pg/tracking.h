@@ -82,3 +82,7 @@ int64_t tracking_ordinal(const Bundle *bundle, size_t index);
 
 /* The column that identifies a migration: "name" or "hash". */
 const char *tracking_identifier_column(TrackingFormat format);
+
+/* What to select for a row's time in ms: the time column, or "NULL" where rows do not have one that could be
+ * a journal's. */
+const char *tracking_time_expression(const TrackingTable *table);

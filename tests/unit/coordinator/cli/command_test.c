@@ -15,6 +15,12 @@ int cli_status(const CliArguments *arguments)
     return 42;
 }
 
+int cli_sync(const CliArguments *arguments)
+{
+    (void)arguments;
+    return 43;
+}
+
 static const ExitCode EXITS[] = {{EXIT_DONE, NULL}, {-1, NULL}};
 static const Option JSON_ONLY[] = {{.name = "json", .setting = NO_SETTING, .doc = "as JSON"}};
 

@@ -1,0 +1,207 @@
+#include "worker/ops/set_read.h"
+#include "common/buffer.h"
+#include "common/tenant.h"
+#include "worker/ops/attempt.h"
+#include "worker/ops/status_query.h"
+#include <stdlib.h>
+
+/* One set read in progress. */
+typedef struct Reader {
+    const SetRead *read;
+    StatusTenant *found; /* by the job's order */
+    RecordedIndex *index;
+} Reader;
+
+/* The tenants of one message: positions in the job. */
+typedef struct Chunk {
+    Reader *reader;
+    const size_t *members;
+    size_t count;
+    PGresult *rows;
+    int64_t position; /* of the error in the message that failed */
+} Chunk;
+
+static void fail_tenant(const Reader *reader, size_t at, const Error *error)
+{
+    reader->read->take_error(reader->read->host, at, error);
+}
+
+static void fail_chunk(const Chunk *chunk, const Error *error)
+{
+    for (size_t i = 0; i < chunk->count; i++)
+        fail_tenant(chunk->reader, chunk->members[i], error);
+}
+
+static void give_rows(Reader *reader, size_t at, RecordedRows part)
+{
+    ERROR_CLEANUP Error error = {0};
+    const TrackingTable *table = &reader->found[at].table;
+    SetRows rows = {.table = table, .recorded = reader->index, .rows = part};
+    recorded_begin(reader->index, table->format);
+    recorded_count(reader->index, &part);
+    if (!reader->read->take_rows(reader->read->host, at, &rows) && !error_memory(&error))
+        fail_tenant(reader, at, &error);
+}
+
+/* Rows are (place in the chunk, identifier, time), by place. */
+static void give_chunk(const Chunk *chunk)
+{
+    int row = 0;
+    for (size_t i = 0; i < chunk->count; i++) {
+        RecordedRows part = {.rows = chunk->rows, .first = row, .column = 1};
+        while (row < PQntuples(chunk->rows) && strtoull(PQgetvalue(chunk->rows, row, 0), NULL, 10) == i)
+            row++;
+        part.count = row - part.first;
+        give_rows(chunk->reader, chunk->members[i], part);
+    }
+}
+
+static bool run_message(Connection *connection, Chunk *chunk, Buffer *sql, Error *error)
+{
+    PQclear(chunk->rows);
+    chunk->rows = NULL;
+    if (buffer_failed(sql))
+        return error_memory(error);
+    bool good = connection_exec(connection, buffer_text(sql), &chunk->rows, error);
+    chunk->position = good ? 0 : result_position(connection_failure(connection));
+    return good;
+}
+
+static bool columns_step(Connection *connection, void *state, Error *error)
+{
+    Chunk *chunk = state;
+    BUFFER_CLEANUP Buffer sql = {0};
+    status_append_columns(&sql, chunk->reader->read->context->options, chunk->reader->found, chunk->members,
+                          chunk->count);
+    return run_message(connection, chunk, &sql, error);
+}
+
+static StatusQuery rows_query(const Chunk *chunk)
+{
+    return (StatusQuery){.options = chunk->reader->read->context->options,
+                         .tenants = chunk->reader->found,
+                         .members = chunk->members,
+                         .count = chunk->count,
+                         .in_order = chunk->reader->read->in_order};
+}
+
+static bool rows_step(Connection *connection, void *state, Error *error)
+{
+    Chunk *chunk = state;
+    BUFFER_CLEANUP Buffer sql = {0};
+    const StatusQuery query = rows_query(chunk);
+    status_append_rows(&sql, &query);
+    return run_message(connection, chunk, &sql, error);
+}
+
+static void read_rows(Chunk *chunk);
+
+static void read_part(const Chunk *whole, size_t from, size_t count)
+{
+    Chunk part = {.reader = whole->reader, .members = whole->members + from, .count = count};
+    if (count > 0)
+        read_rows(&part);
+}
+
+/* The server's error position names the tenant that it stumbled over, for locks and missing objects; rights
+ * are checked later, without a position, but also without waiting: halving finds those. */
+static void narrow_down(const Chunk *chunk, const Error *error)
+{
+    size_t culprit;
+    const StatusQuery query = rows_query(chunk);
+    if (chunk->count == 1) {
+        fail_chunk(chunk, error);
+    } else if (status_tenant_at(&query, chunk->position, &culprit)) {
+        fail_tenant(chunk->reader, chunk->members[culprit], error);
+        read_part(chunk, 0, culprit);
+        read_part(chunk, culprit + 1, chunk->count - culprit - 1);
+    } else {
+        read_part(chunk, 0, chunk->count / 2);
+        read_part(chunk, chunk->count / 2, chunk->count - chunk->count / 2);
+    }
+}
+
+static void read_rows(Chunk *chunk)
+{
+    ERROR_CLEANUP Error error = {0};
+    if (op_attempt(chunk->reader->read->context, rows_step, chunk, (int64_t)chunk->count, &error))
+        give_chunk(chunk);
+    else if (error.code == ERROR_SERVER)
+        narrow_down(chunk, &error);
+    else
+        fail_chunk(chunk, &error);
+    PQclear(chunk->rows);
+    chunk->rows = NULL;
+}
+
+/* Sorts out the tenants that need no second query; the others are moved to the front of `members`. */
+static size_t keep_readable(Reader *reader, size_t *members, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        StatusTenant *found = &reader->found[members[i]];
+        if (found->error.code != ERROR_NONE)
+            fail_tenant(reader, members[i], &found->error);
+        else if (found->table.format == TRACKING_NONE)
+            give_rows(reader, members[i], (RecordedRows){0});
+        else
+            members[kept++] = members[i];
+    }
+    return kept;
+}
+
+static void read_chunk(Reader *reader, size_t *members, size_t count)
+{
+    ERROR_CLEANUP Error error = {0};
+    const OpContext *context = reader->read->context;
+    Chunk chunk = {.reader = reader, .members = members, .count = count};
+    bool good = op_attempt(context, columns_step, &chunk, 0, &error);
+    if (good)
+        status_read_columns(chunk.rows, context->options, reader->found, members, count);
+    else
+        fail_chunk(&chunk, &error);
+    PQclear(chunk.rows);
+    if (!good)
+        return;
+    size_t readable = keep_readable(reader, members, count);
+    for (size_t from = 0; from < readable; from += STATUS_READ_AT_ONCE) {
+        size_t left = readable - from;
+        read_part(&(Chunk){.reader = reader, .members = members}, from,
+                  left < STATUS_READ_AT_ONCE ? left : STATUS_READ_AT_ONCE);
+    }
+}
+
+static void read_tenants(Reader *reader, size_t *members)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < reader->read->count; i++) {
+        ERROR_CLEANUP Error error = {0};
+        reader->found[i].schema = reader->read->tenants[i].schema;
+        if (schema_name_check(reader->read->tenants[i].schema, &error))
+            members[usable++] = i;
+        else
+            fail_tenant(reader, i, &error);
+    }
+    for (size_t from = 0; from < usable; from += STATUS_FIND_AT_ONCE)
+        read_chunk(reader, members + from,
+                   usable - from < STATUS_FIND_AT_ONCE ? usable - from : STATUS_FIND_AT_ONCE);
+}
+
+void set_read(const SetRead *read)
+{
+    ERROR_CLEANUP Error error = {0};
+    Reader reader = {.read = read};
+    size_t *members = calloc(read->count + 1, sizeof *members);
+    reader.found = calloc(read->count + 1, sizeof *reader.found);
+    reader.index = recorded_index_new(read->context->bundle, &error);
+    if (members != NULL && reader.found != NULL && reader.index != NULL)
+        read_tenants(&reader, members);
+    else
+        for (size_t i = 0; i < read->count && !error_memory(&error); i++)
+            fail_tenant(&reader, i, &error);
+    for (size_t i = 0; reader.found != NULL && i < read->count; i++)
+        error_clear(&reader.found[i].error);
+    recorded_index_free(reader.index);
+    free(reader.found);
+    free(members);
+}
