@@ -95,7 +95,8 @@ static bool take_digest(DriftRun *run, DriftEntry *entry, TenantDigest *digest, 
     entry->cluster = SIZE_MAX;
     drift->tenant_id = strdup(entry->tenant->id);
     drift->schema_name = strdup(entry->tenant->schema);
-    drift->database = run->report->several_databases ? strdup(entry->tenant->database) : NULL;
+    if (run->report->several_databases)
+        drift->database = strdup(entry->tenant->database);
     if (entry->digest.error != NULL)
         ok = fail_entry(entry, entry->digest.error, entry->digest.sqlstate, entry->digest.outcome);
     else if (entry->digest.digest == NULL)
