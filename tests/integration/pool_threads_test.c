@@ -86,7 +86,8 @@ static void sixteen_threads_never_mix_tenants_nor_pass_a_limit(void **state)
         start_actor(&actors[i], read_own);
     }
     int64_t most = 0;
-    for (int i = 0; i < 50; i++) {
+    Deadline deadline = deadline_after_ms(PATIENCE_MS); /* for the first connection to show */
+    for (int i = 0; i < 50 || (most == 0 && deadline_left_ms(deadline) > 0); i++) {
         int64_t open = sql_number(admin, "SELECT count(*) FROM pg_stat_activity WHERE application_name = "
                                          "'pgconvoy'");
         most = open > most ? open : most;
