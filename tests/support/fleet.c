@@ -178,13 +178,17 @@ json_t *fleet_assert_report(Fleet *fleet, const char *text)
     return report;
 }
 
+/* In the fleet's own database: a pooler keeps other fleets' connections, under their last user's name, for
+ * long. */
 static bool no_leftovers(void *fleet_pointer)
 {
     Fleet *fleet = fleet_pointer;
     return sql_number(
                fleet->connection,
-               "SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgconvoy/%%')"
-               " + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')") == 0;
+               "SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgconvoy/%%'"
+               " AND datname = current_database())"
+               " + (SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+               " WHERE l.locktype = 'advisory' AND d.datname = current_database())") == 0;
 }
 
 void fleet_assert_no_leftovers(Fleet *fleet)
