@@ -29,6 +29,10 @@ typedef enum SettingId {
     SETTING_MIGRATIONS_TABLE,
     SETTING_MIGRATIONS_FORMAT,
     SETTING_MIGRATIONS_DEFAULT_FORMAT,
+    SETTING_SHARED_FOLDER, /* "" = there are no shared migrations */
+    SETTING_SHARED_TABLE,
+    SETTING_SHARED_FORMAT,
+    SETTING_SHARED_DEFAULT_FORMAT,
     SETTING_RUN_CONCURRENCY, /* 0 = "auto" */
     SETTING_RUN_SCHEDULE,    /* "batch" or "rolling" */
     SETTING_RUN_ON_ERROR, /* "continue" or "abort"; default "" = continue with the 20-equal-failures stop */
@@ -53,6 +57,11 @@ typedef enum SettingId {
     SETTING_RETRY_MAX_DELAY_MS,
     SETTING_RETRY_MULTIPLIER, /* decimal */
     SETTING_RETRY_JITTER,
+    SETTING_HOOKS_BEFORE_TENANT, /* list: program and its arguments; workers only, like all of the section */
+    SETTING_HOOKS_AFTER_TENANT,
+    SETTING_HOOKS_BEFORE_MIGRATION,
+    SETTING_HOOKS_AFTER_MIGRATION,
+    SETTING_HOOKS_TIMEOUT_MS,
     SETTING_COORDINATOR_LISTEN,
     SETTING_COORDINATOR_WORKERS, /* list */
     SETTING_COORDINATOR_MIN_WORKERS,

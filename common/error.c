@@ -23,6 +23,7 @@ static const ErrorClass CATALOGUE[ERROR_CODE_COUNT] = {
     [ERROR_ABORTED] = {"aborted", EXIT_ABORTED, "stopped by policy"},
     [ERROR_MEMORY] = {"memory", EXIT_FAILED, "out of memory"},
     [ERROR_SYSTEM] = {"system", EXIT_FAILED, "an operating system call failed"},
+    [ERROR_CALLBACK] = {"callback", EXIT_FAILED, "a hook or callback reported a failure"},
 };
 
 const ErrorClass *error_class(ErrorCode code)

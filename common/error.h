@@ -6,32 +6,34 @@
  * Not thread-safe.
  */
 #pragma once
+#include "common/pgconvoy/error.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 
-typedef enum ErrorCode {
-    ERROR_NONE,
-    ERROR_USAGE,      /* command line: unknown option, bad value, contradiction */
-    ERROR_CONFIG,     /* configuration file, environment, settings */
-    ERROR_TENANTS,    /* tenant ids, templates, lists, discovery */
-    ERROR_MIGRATIONS, /* migration folder or files refused */
-    ERROR_CONNECT,    /* server unreachable, authentication, connection lost */
-    ERROR_SERVER,     /* the server answered with an SQL error; sqlstate is set */
-    ERROR_NO_SCHEMA,  /* the tenant's schema is missing */
-    ERROR_TRACKING,   /* tracking table of unknown shape */
-    ERROR_BUSY,       /* the tenant's lock is held by somebody else */
-    ERROR_UNKNOWN,    /* COMMIT was sent, its result could not be learned */
-    ERROR_CANCELLED,  /* cancelled by the operator or a deadline */
-    ERROR_NO_WORKERS, /* not enough workers came or stayed */
-    ERROR_PROTOCOL,   /* a peer broke the wire protocol */
-    ERROR_TOO_LARGE,  /* a result or message above its limit */
-    ERROR_ABORTED,    /* stopped by policy */
-    ERROR_MEMORY,
-    ERROR_SYSTEM, /* an operating system call failed */
-    ERROR_CODE_COUNT,
-} ErrorCode;
+/* Short names for what the public header explains. */
+typedef pgconvoy_error_code ErrorCode;
+#define ERROR_NONE PGCONVOY_ERROR_NONE
+#define ERROR_USAGE PGCONVOY_ERROR_USAGE
+#define ERROR_CONFIG PGCONVOY_ERROR_CONFIG
+#define ERROR_TENANTS PGCONVOY_ERROR_TENANTS
+#define ERROR_MIGRATIONS PGCONVOY_ERROR_MIGRATIONS
+#define ERROR_CONNECT PGCONVOY_ERROR_CONNECT
+#define ERROR_SERVER PGCONVOY_ERROR_SERVER
+#define ERROR_NO_SCHEMA PGCONVOY_ERROR_NO_SCHEMA
+#define ERROR_TRACKING PGCONVOY_ERROR_TRACKING
+#define ERROR_BUSY PGCONVOY_ERROR_BUSY
+#define ERROR_UNKNOWN PGCONVOY_ERROR_UNKNOWN
+#define ERROR_CANCELLED PGCONVOY_ERROR_CANCELLED
+#define ERROR_NO_WORKERS PGCONVOY_ERROR_NO_WORKERS
+#define ERROR_PROTOCOL PGCONVOY_ERROR_PROTOCOL
+#define ERROR_TOO_LARGE PGCONVOY_ERROR_TOO_LARGE
+#define ERROR_ABORTED PGCONVOY_ERROR_ABORTED
+#define ERROR_MEMORY PGCONVOY_ERROR_MEMORY
+#define ERROR_SYSTEM PGCONVOY_ERROR_SYSTEM
+#define ERROR_CALLBACK PGCONVOY_ERROR_CALLBACK
+#define ERROR_CODE_COUNT (ERROR_CALLBACK + 1)
 
 /* Exit codes of both programs. */
 enum {
@@ -52,17 +54,7 @@ typedef struct ErrorClass {
     const char *doc;  /* one line for the manual */
 } ErrorClass;
 
-typedef struct Error {
-    ErrorCode code;
-    char sqlstate[6]; /* empty unless the server gave one */
-    char *message;
-    char *detail; /* may be NULL, like all below */
-    char *hint;
-    char *tenant;
-    char *migration;
-    int64_t line;   /* 1-based line in the migration, 0 = not known */
-    int64_t column; /* 1-based column in characters, 0 = not known */
-} Error;
+typedef pgconvoy_error Error;
 
 const ErrorClass *error_class(ErrorCode code);
 

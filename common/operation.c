@@ -39,6 +39,19 @@ bool operation_from_name(const char *name, OperationId *ret_id)
         (name), (kind), FIELD_OPTIONAL, offsetof(RunOptions, member), NULL \
     }
 
+#define RULE(name, rule, member)                                          \
+    {                                                                     \
+        (name), FIELD_TEXT, (rule), offsetof(AnonymizeRule, member), NULL \
+    }
+
+static const RecordField ANONYMIZE_RULE_FIELDS[] = {
+    RULE("table", FIELD_ALWAYS, table),
+    RULE("column", FIELD_ALWAYS, column),
+    RULE("value", FIELD_NULLABLE, value),
+};
+
+const RecordType ANONYMIZE_RULE = RECORD_TYPE("AnonymizeRule", AnonymizeRule, ANONYMIZE_RULE_FIELDS);
+
 static const RecordField RUN_OPTION_FIELDS[] = {
     OPTION("migrationsTable", FIELD_TEXT, migrations_table),
     OPTION("format", FIELD_TEXT, format),
@@ -62,6 +75,14 @@ static const RecordField RUN_OPTION_FIELDS[] = {
     OPTION("excludeTables", FIELD_TEXTS, exclude_tables),
     OPTION("noIndexes", FIELD_BOOL, no_indexes),
     OPTION("noConstraints", FIELD_BOOL, no_constraints),
+    OPTION("shared", FIELD_BOOL, shared),
+    OPTION("once", FIELD_BOOL, once),
+    OPTION("byCallback", FIELD_BOOL, by_callback),
+    OPTION("sourceId", FIELD_TEXT, source_id),
+    OPTION("sourceSchema", FIELD_TEXT, source_schema),
+    OPTION("withData", FIELD_BOOL, with_data),
+    {"anonymize", FIELD_RECORDS, FIELD_OPTIONAL, offsetof(RunOptions, anonymize), &ANONYMIZE_RULE},
+    OPTION("toFormat", FIELD_TEXT, to_format),
 };
 
 const RecordType RUN_OPTIONS = RECORD_TYPE("RunOptions", RunOptions, RUN_OPTION_FIELDS);

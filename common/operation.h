@@ -64,9 +64,26 @@ typedef struct RunOptions {
     bool create_only;        /* create: no migrations */
     bool no_cascade;         /* drop: only an empty schema */
     bool cascade_foreign;    /* drop: also what depends on the schema's objects in other schemas */
-    TextList exclude_tables; /* digest, introspect: besides the tracking table and our own */
+    TextList exclude_tables; /* digest, introspect, clone: besides the tracking table and our own */
     bool no_indexes;         /* digest, introspect: leave these out */
     bool no_constraints;
+    bool shared;          /* migrate, status, mark-applied, seed: of the shared schema, public */
+    bool once;            /* seed: not again where this seed is recorded */
+    bool by_callback;     /* seed: by the hosting program's callback, not by the bundle's file */
+    char *source_id;      /* clone: the tenant to copy, ... */
+    char *source_schema;  /* ... and its schema in the same database */
+    bool with_data;       /* clone: rows too */
+    RecordList anonymize; /* clone: AnonymizeRule, instead of the column's own values */
+    char *to_format;      /* convert-format: "name", "hash", "drizzle-kit" */
 } RunOptions;
+
+/* clone: every row of table.column gets this value. */
+typedef struct AnonymizeRule {
+    char *table;
+    char *column;
+    char *value; /* NULL = null; else a literal of the column's type */
+} AnonymizeRule;
+
+extern const RecordType ANONYMIZE_RULE;
 
 extern const RecordType RUN_OPTIONS;

@@ -7,13 +7,11 @@
  */
 #pragma once
 #include "common/error.h"
+#include "common/pgconvoy/results.h"
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct TextList {
-    char **items;
-    size_t count;
-} TextList;
+typedef pgconvoy_texts TextList;
 
 typedef struct ByteString {
     char *data;
@@ -21,10 +19,7 @@ typedef struct ByteString {
 } ByteString;
 
 /* An array of structs of one record type, stored inline, one after the other. */
-typedef struct RecordList {
-    void *items;
-    size_t count;
-} RecordList;
+typedef pgconvoy_list RecordList;
 
 typedef enum FieldKind {
     FIELD_BOOL,    /* bool */

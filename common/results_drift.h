@@ -5,57 +5,15 @@
 #pragma once
 #include "common/record.h"
 
-typedef struct ColumnDrift {
-    char *column;
-    char *type;     /* "missing", "extra", "type_mismatch", "nullable_mismatch", "default_mismatch",
-                       "collation_mismatch", "identity_mismatch", "generated_mismatch", "order_mismatch" */
-    char *expected; /* a nullable_mismatch has "true" or "false", in JSON a boolean */
-    char *actual;
-    char *description;
-} ColumnDrift;
+typedef pgconvoy_column_drift ColumnDrift;
 
-/* Of an index or a constraint: "missing", "extra", "definition_mismatch". */
-typedef struct NamedDrift {
-    char *name;
-    char *type;
-    char *expected;
-    char *actual;
-    char *description;
-} NamedDrift;
+typedef pgconvoy_named_drift NamedDrift;
 
-/* Of everything else. */
-typedef struct ObjectDrift {
-    char *object;
-    char *kind;  /* "table", "view", "function", "enum", "type", "sequence", "trigger", "policy", "other",
-                    "schema" */
-    char *table; /* of a trigger or policy */
-    char *type;
-    char *expected;
-    char *actual;
-    char *description;
-} ObjectDrift;
+typedef pgconvoy_object_drift ObjectDrift;
 
-typedef struct TableDrift {
-    char *table;
-    char *status; /* "missing", "extra", "drifted" */
-    RecordList columns;
-    RecordList indexes;     /* NamedDrift */
-    RecordList constraints; /* NamedDrift */
-    RecordList objects;     /* ObjectDrift: the table itself, its triggers and policies */
-} TableDrift;
+typedef pgconvoy_table_drift TableDrift;
 
-typedef struct TenantSchemaDrift {
-    char *tenant_id;
-    char *schema_name;
-    bool has_drift;
-    RecordList tables;
-    int64_t issue_count;
-    char *error;
-    RecordList objects; /* ObjectDrift: what belongs to no table */
-    char *database;
-    char *sqlstate;
-    char *outcome;
-} TenantSchemaDrift;
+typedef pgconvoy_tenant_schema_drift TenantSchemaDrift;
 
 extern const RecordType COLUMN_DRIFT, INDEX_DRIFT, CONSTRAINT_DRIFT, OBJECT_DRIFT, TABLE_DRIFT;
 extern const RecordType TENANT_SCHEMA_DRIFT;     /* the library's names */

@@ -130,7 +130,8 @@ static bool host_worker(Fleet *fleet, const char *endpoint, Error *error)
                                                   .context = fleet->context,
                                                   .slots = fleet_concurrency(fleet->request),
                                                   .coordinators = &endpoint,
-                                                  .coordinator_count = 1},
+                                                  .coordinator_count = 1,
+                                                  .hooks = fleet->request->hooks},
                                  error);
     return fleet->hosted != NULL;
 }

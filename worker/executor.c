@@ -44,6 +44,7 @@ struct Executor {
     Report *first_report, **last_report; /* guarded by mutex */
     size_t load;                         /* guarded by mutex: tasks queued or running */
     bool stopping;                       /* guarded by mutex */
+    HookSet *hooks;
     int fd;
     size_t slot_count;
     Slot slots[];
@@ -184,6 +185,7 @@ static void task_run(Slot *slot, Task *task)
         .database = job->database->name,
         .application_name = application_name,
         .clock = &SYSTEM_CLOCK,
+        .hooks = slot->executor->hooks,
         .cancelled = &job->run->cancelled,
         .on_migration = report_migration,
         .observer = &observer,
@@ -248,7 +250,7 @@ static void *slot_main(void *slot_pointer)
     return NULL;
 }
 
-Executor *executor_new(size_t slots, Error *error)
+Executor *executor_new(size_t slots, HookSet *hooks, Error *error)
 {
     Executor *executor = calloc(1, sizeof *executor + slots * sizeof *executor->slots);
     if (executor == NULL) {
@@ -257,6 +259,7 @@ Executor *executor_new(size_t slots, Error *error)
     }
     executor->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     executor->last_report = &executor->first_report;
+    executor->hooks = hooks;
     pthread_mutex_init(&executor->mutex, NULL);
     pthread_cond_init(&executor->work, NULL);
     sigset_t all, before;

@@ -10,6 +10,7 @@
 #include "common/migration.h"
 #include "common/operation.h"
 #include "proto/message.h"
+#include "worker/hooks.h"
 #include "worker/pg/reservoir.h"
 #include <stdatomic.h>
 
@@ -65,7 +66,8 @@ typedef struct Report {
     int64_t duration_ms; /* event */
 } Report;
 
-Executor *executor_new(size_t slots, Error *error) MUST_CHECK;
+/* `hooks`, which may be NULL, must outlive the executor. */
+Executor *executor_new(size_t slots, HookSet *hooks, Error *error) MUST_CHECK;
 
 /* Cancels nothing by itself: abort the runs first. Drops queued tasks, joins the slots. Accepts NULL. */
 void executor_free(Executor *executor);

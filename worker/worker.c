@@ -28,6 +28,7 @@ struct Worker {
     WorkerOptions options;
     ConversationHost host;
     char uuid[33], name[96];
+    HookSet *hooks;
     Executor *executor;
     Link **links; /* coordinators first, then the bound one */
     size_t link_count;
@@ -304,7 +305,8 @@ Worker *worker_start(const WorkerOptions *options, Error *error)
     ok = ok && session_id_draw(uuid, error);
     if (ok)
         hex_encode(uuid, sizeof uuid, worker->uuid);
-    ok = ok && (worker->executor = executor_new((size_t)options->slots, error)) != NULL;
+    ok = ok && (worker->hooks = hook_set_new(options->config, options->hooks, error)) != NULL;
+    ok = ok && (worker->executor = executor_new((size_t)options->slots, worker->hooks, error)) != NULL;
     worker->host.executor = worker->executor;
     if (!ok || !open_links(worker, error) || !start_thread(worker, error)) {
         worker_free(worker);
@@ -350,6 +352,7 @@ void worker_free(Worker *worker)
         pthread_join(worker->thread, NULL);
     }
     executor_free(worker->executor);
+    hook_set_free(worker->hooks);
     Peer *peer, *next;
     DL_FOREACH_SAFE(worker->peers, peer, next)
     {

@@ -9,6 +9,7 @@
 #pragma once
 #include "common/migration.h"
 #include "common/operation.h"
+#include "worker/hooks.h"
 #include "worker/pg/reservoir.h"
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ typedef struct OpContext {
     const char *application_name; /* "pgconvoy/<run>/<slot>" */
     const Clock *clock;
     atomic_bool *cancelled;
+    HookSet *hooks; /* NULL = none */
 
     /* Called in the slot's thread after each migration that committed; may be NULL. Display only. */
     void (*on_migration)(void *observer, const OpTenant *tenant, const char *migration, int64_t duration_ms);

@@ -40,7 +40,8 @@ static void run_options_describe_every_member(void **state)
     static const size_t SIZES[] = {[FIELD_BOOL] = sizeof(bool),
                                    [FIELD_INT] = sizeof(int64_t),
                                    [FIELD_TEXT] = sizeof(char *),
-                                   [FIELD_TEXTS] = sizeof(TextList)};
+                                   [FIELD_TEXTS] = sizeof(TextList),
+                                   [FIELD_RECORDS] = sizeof(RecordList)};
     unsigned char described[sizeof(RunOptions)] = {0};
     for (size_t i = 0; i < RUN_OPTIONS.field_count; i++) {
         const RecordField *field = &RUN_OPTIONS.fields[i];

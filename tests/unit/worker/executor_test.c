@@ -23,7 +23,7 @@ static Fixture fixture_new(size_t slots)
     Fixture fixture = {.config = config_load_text("test", TEXT, sizeof TEXT - 1, &error)};
     if (fixture.config == NULL)
         fail_msg("%s", error.message);
-    fixture.executor = executor_new(slots, &error);
+    fixture.executor = executor_new(slots, NULL, &error);
     assert_non_null(fixture.executor);
     fixture.run = run_new(fixture.config, "0123456789abcdef0123456789abcdef", CONVERSATION, &error);
     assert_non_null(fixture.run);

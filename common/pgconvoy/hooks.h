@@ -1,0 +1,48 @@
+/* pgconvoy's callbacks: what a program that embeds the library is told and asked while its tenants are worked
+ * on.
+ *
+ * All may be NULL. They are called from the worker threads of this process, one at a time within one call of
+ * the library, so they need no lock among themselves; `context` is passed through. A callback that returns
+ * false, with the reason set by pgconvoy_error_set(), fails its tenant once, and the tenant's result still
+ * names what was committed. They may use other objects of this library, but not wait for the call that they
+ * belong to.
+ *
+ * Order for each tenant: progress "starting", before_tenant, then for each migration progress "migrating",
+ * before_migration, the migration, after_migration; after_tenant, progress "completed" or "failed".
+ * before_migration runs before the transaction begins, after_migration after it has been committed. When a
+ * tenant is tried again after a lost connection, its hooks may be called again.
+ */
+#pragma once
+#include <pgconvoy/error.h>
+#include <pgconvoy/results.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pg_conn; /* libpq's PGconn */
+
+typedef struct pgconvoy_hooks {
+    void *context;
+
+    /* status: "starting", "migrating" (with a migration), "seeding", "syncing", "completed", "failed";
+     * migration may be NULL. */
+    bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
+                        pgconvoy_error *error);
+
+    bool (*before_tenant)(void *context, const char *tenant_id, pgconvoy_error *error);
+    bool (*after_tenant)(void *context, const char *tenant_id, const pgconvoy_tenant_migration_result *result,
+                         pgconvoy_error *error);
+    bool (*before_migration)(void *context, const char *tenant_id, const char *migration,
+                             pgconvoy_error *error);
+    bool (*after_migration)(void *context, const char *tenant_id, const char *migration, int64_t duration_ms,
+                            pgconvoy_error *error);
+
+    /* Fills a tenant with data, inside a transaction that is open already and is committed afterwards; the
+     * connection is lent for this call only. Returning false rolls everything back. */
+    bool (*seed)(void *context, const char *tenant_id, struct pg_conn *connection, pgconvoy_error *error);
+} pgconvoy_hooks;
+
+#ifdef __cplusplus
+}
+#endif
