@@ -15,6 +15,10 @@ typedef struct DriftRequest {
     bool no_constraints;
     TextList exclude_tables; /* not owned */
     bool every_tenant;       /* compare everybody who differs, not one of each cluster */
+
+    /* May be NULL; the fleet's host. "starting", "introspecting", "comparing", then "completed" or "failed";
+     * false with an error fails the tenant. */
+    bool (*on_tenant)(void *host, const char *tenant_id, const char *status, Error *error);
 } DriftRequest;
 
 typedef struct DriftEntry {

@@ -68,6 +68,8 @@ static bool is_hosted(const FleetRequest *request)
 int64_t fleet_concurrency(const FleetRequest *request)
 {
     int64_t configured = config_int(request->config, SETTING_RUN_CONCURRENCY);
+    if (request->concurrency > 0)
+        return request->concurrency;
     if (config_source(request->config, SETTING_RUN_CONCURRENCY) != SOURCE_DEFAULT && configured > 0)
         return configured;
     return is_hosted(request) ? HOSTED_CONCURRENCY : 0;

@@ -22,6 +22,17 @@ typedef struct FleetRequest {
     const char *exclude;      /* like tenants */
     const char *exclude_file;
     size_t limit; /* 0 = all */
+    /* A host that knows its tenants itself. Then, and with refuse_alone, what is wrong with one tenant's name
+     * is that tenant's failure and not everybody's. */
+    const TextList *ids; /* an explicit list, each "id" or "db/id"; NULL = none */
+    bool (*discover)(void *host, TextList *ret_ids, Error *error);         /* instead of the configuration */
+    char *(*schema_name)(void *host, const char *tenant_id, Error *error); /* instead of the template */
+    bool refuse_alone;
+    /* About which files. */
+    const Bundle *files;    /* instead of the folder's; NULL = the folder's */
+    bool allow_no_files;    /* an empty folder is fine */
+    bool folder_per_tenant; /* a folder that cannot be read is every tenant's failure */
+    int64_t concurrency;    /* 0 = as configured */
     /* With whom. */
     const TextList *workers; /* endpoints of listening workers */
     const char *listen;      /* endpoint for workers that connect, or NULL */
@@ -47,12 +58,25 @@ typedef struct Fleet {
     WireContext *context;
     struct Worker *hosted;
     int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
+    const char *refusal;             /* of every tenant that is listed; NULL = none */
 
     /* What has become of the phases so far. */
     bool past_deadline;
     bool aborted, cancelled;
     bool aborted_by_policy; /* on_failed or a failure limit; else the operator or the deadline */
 } Fleet;
+
+/* The migrations that a request is about. */
+typedef struct FleetFiles {
+    const Bundle *bundle; /* the request's, or ... */
+    Bundle loaded;        /* ... the folder's */
+    char *refusal;        /* why there are none, with folder_per_tenant: for Fleet.refusal */
+} FleetFiles;
+
+/* Warns of what is odd in the folder. fleet_files_clear() is due even when this fails; *ret_files must not
+ * move. */
+bool fleet_load_files(const FleetRequest *request, FleetFiles *ret_files, Error *error) MUST_CHECK;
+void fleet_files_clear(FleetFiles *files);
 
 /* `bundle` must outlive the fleet. fleet_close() is due even when this fails. */
 bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle, Error *error) MUST_CHECK;

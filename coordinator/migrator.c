@@ -16,25 +16,12 @@ enum {
 typedef struct MigratorRun {
     const RunRequest *request;
     RunReport *report;
-    Bundle bundle;
+    FleetFiles files;
     Fleet fleet;
     uint32_t *work;  /* apply phase: phase index -> entry index */
     Error *error;    /* what a callback could not return */
     uint32_t failed; /* phase index that *error is about, in the check of the files */
 } MigratorRun;
-
-static bool load_bundle(MigratorRun *run, Error *error)
-{
-    const FleetRequest *request = &run->request->fleet;
-    TextList warnings = {0};
-    bool ok = bundle_load(config_text(request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
-                          &warnings, error);
-    for (size_t i = 0; ok && i < warnings.count; i++)
-        fleet_warn(request, warnings.items[i]);
-    text_list_clear(&warnings);
-    run->report->migration_count = run->bundle.count;
-    return ok;
-}
 
 /* Runs a phase over entries chosen by `work` (NULL = all). */
 static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size_t count,
@@ -135,7 +122,7 @@ static bool plan(MigratorRun *run, Error *error)
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
     if (ok && run->request->action != RUN_STATUS)
-        plan_warn(&run->request->fleet, run->report, &run->bundle);
+        plan_warn(&run->request->fleet, run->report, run->files.bundle);
     phase_outcome_clear(&outcome);
     return ok;
 }
@@ -242,7 +229,7 @@ static bool apply(MigratorRun *run, Error *error)
         .schedule = fleet_schedule(&run->request->fleet),
         .lock_wait_ms = run->fleet.options.lock_wait_ms,
         .max_failures = fleet_max_failures(&run->request->fleet, run->report->count),
-        .equal_failures = equal_failures(config),
+        .equal_failures = run->request->stop_alike ? equal_failures(config) : 0,
         .on_result = keep_result,
         .on_failed = tenant_failed,
     };
@@ -277,11 +264,13 @@ static bool run_steps(MigratorRun *run, Error *error)
     const RunRequest *request = run->request;
     const FleetRequest *fleet = &request->fleet;
     RunReport *report = run->report;
-    if (!load_bundle(run, error))
+    if (!fleet_load_files(fleet, &run->files, error))
         return false;
-    if (!fleet_open(&run->fleet, fleet, &run->bundle, error))
+    report->migration_count = run->files.bundle->count;
+    if (!fleet_open(&run->fleet, fleet, run->files.bundle, error))
         return false;
     run->fleet.options.dry_run = request->dry_run;
+    run->fleet.refusal = run->files.refusal;
     report->several_databases = fleet_databases(&run->fleet)->count > 1;
     fleet_say_step(fleet, STEP_DISCOVER, 0);
     if (!fleet_list(&run->fleet, &report->tenants, error) || !run_table_new(report, error))
@@ -315,7 +304,7 @@ bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error
     int64_t started_ms = clock_now_ms(&SYSTEM_CLOCK);
     bool ok = run_steps(&run, error);
     fleet_close(&run.fleet);
-    bundle_clear(&run.bundle);
+    fleet_files_clear(&run.files);
     free(run.work);
     if (!ok && run.fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;

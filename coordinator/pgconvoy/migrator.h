@@ -3,17 +3,21 @@
  * A call runs the same engine as the command of its name: it gathers workers (one hosted inside this process
  * unless the settings name others), asks who the tenants are, and works on them side by side. It returns when
  * everybody's fate is known. What goes wrong with one tenant is in that tenant's result; a call returns
- * false, with *error filled and nothing in its result, only when it could not be made at all: no such folder,
- * discovery failed, no worker, a bad argument.
+ * false, with *error filled and its result untouched, only when it could not be made at all: no such folder,
+ * discovery failed, no worker, a bad argument. One that broke off half-way, because its last worker was lost,
+ * returns false too, and its result says what became of everybody.
  *
  * Threads: calls on one migrator may come from several threads at a time and are independent runs. Callbacks
  * come from threads of the library, one at a time within one call. No call installs a signal handler or
  * changes the caller's signal mask; the library's threads block all signals.
  *
- * Options structures may be NULL for the defaults, and are zeroed to begin: pgconvoy_migrate_options options
- * =
- * {.concurrency = 20}. Results are filled in, and released with the _clear() function of their type, which is
- * fine with a zeroed result too. `db/id` names a tenant of one of several databases.
+ * Options structures may be NULL for the defaults, and are zeroed to begin: pgconvoy_run_options options =
+ * {.concurrency = 20}. Results are zeroed to begin too, filled in, and released with the _clear() function of
+ * their type, which is fine with a zeroed one; a result and an error that are not wanted may be NULL.
+ *
+ * `db/id` names a tenant of one of several databases. A tenant of which nothing can be made fails alone: an
+ * id that is empty, too long, not UTF-8 or with a control character, a schema name longer than 63 bytes or
+ * reserved (public, information_schema, pg_*), two tenants of one call that would share a schema.
  */
 #pragma once
 #include <pgconvoy/error.h>
