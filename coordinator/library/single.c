@@ -38,13 +38,22 @@ static bool operate(Call *call, const Single *single, Fleet *fleet, TenantList *
                     fleet_databases(fleet)->count > 1, &results->outcome, call->error);
 }
 
+/* Without files a run still has a bundle, an empty one. */
+static bool load_files(Call *call, bool needed, FleetFiles *files)
+{
+    if (needed)
+        return fleet_load_files(&call->fleet, files, call->error);
+    files->bundle = &files->loaded;
+    return bundle_digest(&files->loaded, call->error);
+}
+
 bool single_run(Call *call, const Single *single, void *ret_record, Outcome *ret_outcome)
 {
     Fleet fleet = {0};
     FleetFiles files = {0};
     TenantList list = {0};
     FleetResults results = {0};
-    bool ok = (!single->needs_files || fleet_load_files(&call->fleet, &files, call->error)) &&
+    bool ok = load_files(call, single->needs_files, &files) &&
               fleet_open(&fleet, &call->fleet, files.bundle, call->error) &&
               operate(call, single, &fleet, &list, &results);
     if (ok) {
