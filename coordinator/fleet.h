@@ -28,6 +28,7 @@ typedef struct FleetRequest {
     bool (*discover)(void *host, TextList *ret_ids, Error *error);         /* instead of the configuration */
     char *(*schema_name)(void *host, const char *tenant_id, Error *error); /* instead of the template */
     bool refuse_alone;
+    bool go_on_alike; /* however many of the first tenants fail alike */
     /* About which files. */
     const Bundle *files;    /* instead of the folder's; NULL = the folder's */
     bool allow_no_files;    /* an empty folder is fine */

@@ -229,7 +229,7 @@ static bool apply(MigratorRun *run, Error *error)
         .schedule = fleet_schedule(&run->request->fleet),
         .lock_wait_ms = run->fleet.options.lock_wait_ms,
         .max_failures = fleet_max_failures(&run->request->fleet, run->report->count),
-        .equal_failures = run->request->stop_alike ? equal_failures(config) : 0,
+        .equal_failures = run->request->fleet.go_on_alike ? 0 : equal_failures(config),
         .on_result = keep_result,
         .on_failed = tenant_failed,
     };

@@ -16,7 +16,6 @@ typedef struct RunRequest {
     RunAction action;
     bool dry_run;
     bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
-    bool stop_alike;  /* abort when the first tenants all fail alike, unless the configuration says how */
     bool (*on_failed)(void *host,
                       const TenantMigrationResult *result); /* true = abort; may be NULL; fleet.host */
 } RunRequest;

@@ -11,7 +11,6 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error
         .fleet = run->context.request,
         .action = action,
         .dry_run = action != RUN_STATUS && option_given(arguments, "dry-run"),
-        .stop_alike = true,
         .judge_files = action == RUN_MIGRATE && !option_given(arguments, "tenant"),
     };
     bool ok = migrator_run(&run->request, &run->report, error);

@@ -141,6 +141,7 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
         .discover = migrator->discover != NULL ? discover : NULL,
         .schema_name = migrator->schema_name != NULL ? schema_name : NULL,
         .refuse_alone = true,
+        .go_on_alike = true,
         .concurrency = concurrency_of(call),
         .workers = config_worker_endpoints(config),
         .listen = listen[0] != '\0' ? listen : NULL,
