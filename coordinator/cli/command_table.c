@@ -55,6 +55,9 @@ static const Option RUN_OPTIONS[] = {
     {.name = "mark-applied",
      .setting = NO_SETTING,
      .doc = "record the pending migrations as applied without running them"},
+    {.name = "with-shared",
+     .setting = NO_SETTING,
+     .doc = "first the shared schema; when it fails, the tenants are skipped"},
     {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
     {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
     {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
@@ -64,6 +67,29 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+static const Option SHARED_OPTIONS[] = {
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+    {.name = "mark-applied",
+     .setting = NO_SETTING,
+     .doc = "record the pending migrations as applied without running them"},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+    {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+static const Option SHARED_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_SHARED_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_SHARED_TABLE},
+    {.name = "format", .argument = "FORMAT", .setting = SETTING_SHARED_FORMAT},
+    {.name = "default-format", .argument = "FORMAT", .setting = SETTING_SHARED_DEFAULT_FORMAT},
+};
+
+static const Option STATUS_EXTENT[] = {
+    {.name = "include-shared", .setting = NO_SETTING, .doc = "the shared schema too"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -166,6 +192,13 @@ static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
+static const ExitCode MIGRATE_SHARED_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, "a migration of the shared schema failed"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, "the deadline passed"},
+    {EXIT_UNAVAILABLE, "the shared schema is locked by another run, or no workers came"},
+    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
 static const ExitCode STATUS_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the status of some tenants could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_PENDING, NULL},
@@ -260,6 +293,21 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_migrate,
     },
     {
+        .name = "migrate:shared",
+        .summary = "Apply pending migrations to the shared schema, public, of every database.",
+        .usage = "[--dry-run] [--mark-applied] [options]",
+        .example = "pgconvoy migrate:shared && pgconvoy migrate --all",
+        .exits = MIGRATE_SHARED_EXITS,
+        .groups =
+            {
+                {"Run", ROWS(SHARED_OPTIONS)},
+                {"Migrations", ROWS(SHARED_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_migrate_shared,
+    },
+    {
         .name = "status",
         .summary = "Tell which migrations each tenant has and lacks; by default of all tenants.",
         .usage = "[--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
@@ -268,6 +316,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Shared schema", ROWS(STATUS_EXTENT)},
                 {"Migrations", ROWS(STATUS_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(STATUS_OUTPUT)},
