@@ -90,6 +90,9 @@ const char *fleet_outcome_text(TenantState state, Outcome outcome);
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants);
 void fleet_warn(const FleetRequest *request, const char *text);
 
+/* Who the tenants are is asked of the databases, by the workers. */
+bool fleet_discovers(const FleetRequest *request);
+
 /* Fills an empty list; every tenant has a database and a checked schema afterwards. Runs a discover phase
  * when the configuration says so. The shared schema goes as a tenant SHARED_ID of every database. */
 bool fleet_list(Fleet *fleet, TenantList *ret_list, Error *error) MUST_CHECK;

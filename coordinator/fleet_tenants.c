@@ -210,6 +210,29 @@ static bool list_shared(const TextList *databases, TenantList *list, Error *erro
     return true;
 }
 
+static bool is_explicit(const FleetRequest *request)
+{
+    return request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
+}
+
+static bool is_list_configured(const Config *config)
+{
+    return config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
+           config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+}
+
+static bool is_discovery_configured(const Config *config)
+{
+    return config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' ||
+           config_bool(config, SETTING_TENANTS_SCHEMAS);
+}
+
+bool fleet_discovers(const FleetRequest *request)
+{
+    return !is_explicit(request) && !is_list_configured(request->config) &&
+           is_discovery_configured(request->config);
+}
+
 bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
 {
     const FleetRequest *request = fleet->request;
@@ -217,11 +240,9 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
     const TextList *databases = fleet_databases(fleet);
     if (fleet->shared)
         return list_shared(databases, list, error);
-    bool explicit_list = request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
-    bool by_worker =
-        config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
-    bool by_list = config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
-                   config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+    bool explicit_list = is_explicit(request);
+    bool by_worker = is_discovery_configured(config);
+    bool by_list = is_list_configured(config);
     if (request->tenant != NULL && !tenant_list_add_named(list, request->tenant, databases, error))
         return false;
     if (request->tenants != NULL && !tenant_list_parse(list, request->tenants, databases, error))

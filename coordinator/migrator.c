@@ -291,13 +291,16 @@ bool migrator_judge(MigratorRun *run, Error *error)
                      "%zu migration files were refused by the server; nothing was applied", refused);
 }
 
-static bool list_tenants(MigratorRun *run, Error *error)
+bool migrator_list(MigratorRun *run, Error *error)
 {
     RunReport *report = run->report;
+    if (run->listed)
+        return true;
     report->of_shared = run->shared;
     report->several_databases = fleet_databases(run->fleet)->count > 1;
     fleet_say_step(&run->request->fleet, run->shared ? STEP_SHARED : STEP_DISCOVER, 0);
-    return fleet_list(run->fleet, &report->tenants, error) && run_table_new(report, error);
+    run->listed = fleet_list(run->fleet, &report->tenants, error) && run_table_new(report, error);
+    return run->listed;
 }
 
 bool migrator_steps(MigratorRun *run, Error *error)
@@ -305,7 +308,7 @@ bool migrator_steps(MigratorRun *run, Error *error)
     const RunRequest *request = run->request;
     RunReport *report = run->report;
     run->fleet->options.dry_run = request->dry_run;
-    if (!list_tenants(run, error))
+    if (!migrator_list(run, error))
         return false;
     if (request->judge_files && !run->judged && report->count > 0 && !migrator_judge(run, error))
         return false;
@@ -325,7 +328,7 @@ bool migrator_steps(MigratorRun *run, Error *error)
 bool migrator_withhold(MigratorRun *run, const char *reason, Error *error)
 {
     ERROR_CLEANUP Error unlisted = {0};
-    if (list_tenants(run, &unlisted))
+    if (migrator_list(run, &unlisted))
         return run_table_skip(run->report, reason, error);
     BUFFER_CLEANUP Buffer warning = {0};
     buffer_appendf(&warning, "the tenants, who are skipped, cannot be listed: %s", unlisted.message);

@@ -9,6 +9,7 @@ typedef struct MigratorRun {
     bool shared; /* of the shared schema; the fleet is told by fleet_use() */
     int64_t started_ms;
 
+    bool listed; /* the report has its entries */
     bool judged; /* the servers have parsed the files */
     Bundle bundle;
     uint32_t *work;  /* apply phase: phase index -> entry index */
@@ -18,6 +19,9 @@ typedef struct MigratorRun {
 
 /* Reads the files, from the folder that the configuration names. */
 bool migrator_load(MigratorRun *run, Error *error) MUST_CHECK;
+
+/* Fills the report's list, unless that was done. */
+bool migrator_list(MigratorRun *run, Error *error) MUST_CHECK;
 
 /* Lets every database's server judge every file, before anything is touched; false when one was refused. */
 bool migrator_judge(MigratorRun *run, Error *error) MUST_CHECK;

@@ -1,19 +1,24 @@
 #include "coordinator/shared.h"
 #include "common/clock.h"
 #include "coordinator/migrator_internal.h"
+#include "coordinator/run_table.h"
 #include <stdlib.h>
+
+static const char SKIPPED_BY_ABORT[] = "Skipped due to abort";
 
 static bool all_succeeded(const RunReport *report)
 {
     return report->totals.succeeded == report->totals.total;
 }
 
-/* What the tenants' files have wrong is learned before the shared schema is touched. */
+/* What is wrong with the tenants' files and with a list that the caller gave is learned before the shared
+ * schema is touched; tenants of whom the databases tell may be there only afterwards. */
 static bool prepare(MigratorRun *shared, MigratorRun *tenants, Error *error)
 {
     const RunRequest *request = tenants->request;
     return migrator_load(tenants, error) && migrator_load(shared, error) &&
            fleet_open(tenants->fleet, &request->fleet, &tenants->bundle, error) &&
+           (fleet_discovers(&request->fleet) || migrator_list(tenants, error)) &&
            (!request->judge_files || migrator_judge(tenants, error));
 }
 
@@ -29,6 +34,19 @@ static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
     return false;
 }
 
+/* What becomes of the tenants after the shared schema. */
+static bool go_on(MigratorRun *tenants, const RunReport *shared, Error *error)
+{
+    const Fleet *fleet = tenants->fleet;
+    fleet_use(tenants->fleet, false, &tenants->bundle);
+    bool stopped = fleet->aborted || fleet->cancelled;
+    if (tenants->request->action == RUN_STATUS || (!stopped && all_succeeded(shared)))
+        return migrator_steps(tenants, error);
+    if (!stopped)
+        return migrator_withhold(tenants, "Skipped because the shared schema failed", error);
+    return !tenants->listed || run_table_skip(tenants->report, SKIPPED_BY_ABORT, error);
+}
+
 bool shared_and_tenants(MigratorRun *tenants, Error *error)
 {
     RunReport *report = calloc(1, sizeof *report);
@@ -39,12 +57,12 @@ bool shared_and_tenants(MigratorRun *tenants, Error *error)
     tenants->report->shared = report;
     bool ok = prepare(&shared, tenants, error) && run_shared(&shared, tenants, error);
     migrator_finish(&shared);
-    if (!ok || tenants->fleet->aborted || tenants->fleet->cancelled)
-        return ok;
-    fleet_use(tenants->fleet, false, &tenants->bundle);
-    if (tenants->request->action == RUN_STATUS || all_succeeded(report))
-        return migrator_steps(tenants, error);
-    return migrator_withhold(tenants, "Skipped because the shared schema failed", error);
+    if (ok)
+        return go_on(tenants, report, error);
+    ERROR_CLEANUP Error ignored = {0};
+    if (tenants->listed && !run_table_skip(tenants->report, SKIPPED_BY_ABORT, &ignored))
+        error_set_detail(error, "%s", ignored.message);
+    return false;
 }
 
 SharedMigrationResult shared_result(const RunEntry *entry)
