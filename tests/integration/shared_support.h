@@ -57,10 +57,10 @@ static inline Fleet *shared_fleet(int tenants)
     make_directory(fleet, "shared");
     add_shared(fleet, "0001_plans",
                "CREATE TABLE plans (id int);\n"
-               "INSERT INTO marks VALUES (current_schemas(false)::text, '0001_plans');");
+               "INSERT INTO marks VALUES (current_setting('search_path'), '0001_plans');");
     add_shared(fleet, "0002_roles",
                "CREATE TABLE roles (id int);\n"
-               "INSERT INTO marks VALUES (current_schemas(false)::text, '0002_roles');");
+               "INSERT INTO marks VALUES (current_setting('search_path'), '0002_roles');");
     return fleet;
 }
 
