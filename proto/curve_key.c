@@ -126,7 +126,8 @@ bool curve_key_read(const char *path, CurveKey *ret_key, Error *error)
     bool read = file_read_all(fd, KEY_FILE_MAX, &text);
     int reason = errno;
     bool good = read && strlen(buffer_text(&text)) == text.length && parse(buffer_text(&text), &key);
-    explicit_bzero(text.data, text.length);
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.length);
     buffer_clear(&text);
     if (good)
         *ret_key = key;

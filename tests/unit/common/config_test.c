@@ -161,7 +161,7 @@ static const Refusal REFUSALS[] = {
     {"callbacks: {before_tenant: [x]}\n", "f.yaml:1:1: unknown key \"callbacks\"", NULL, 1, 1},
     {"common: {folder: x}\n", "f.yaml:1:1: unknown key \"common\"", NULL, 1, 1},
     {"coordinator: {friends: x}\n", "f.yaml:1:15: unknown key \"friends\" in coordinator", NULL, 1, 15},
-    {"worker: {key_file: x}\n", "f.yaml:1:10: unknown key \"key_file\" in worker", NULL, 1, 10},
+    {"worker: {secret_file: x}\n", "f.yaml:1:10: unknown key \"secret_file\" in worker", NULL, 1, 10},
     {"worker: {http: x}\n", "f.yaml:1:10: unknown key \"http\" in worker", NULL, 1, 10},
     {"databases:\n  - name: a\n    ulr: postgresql://u:hunter2@h\n",
      "f.yaml:3:5: unknown key \"ulr\" in databases[0]", "did you mean url?", 3, 5},
