@@ -10,6 +10,8 @@ static const Option LINK_OPTIONS[] = {
      .doc = "coordinator to connect to, such as tcp://host:5570"},
     {.name = "listen", .argument = "ENDPOINT", .setting = SETTING_WORKER_LISTEN},
     {.name = "plain", .setting = SETTING_WORKER_PLAIN},
+    {.name = "key-file", .argument = "FILE", .setting = SETTING_WORKER_KEY_FILE},
+    {.name = "peers", .argument = "FILE", .setting = SETTING_WORKER_PEERS},
     {.name = "name", .argument = "NAME", .setting = SETTING_WORKER_NAME},
 };
 
