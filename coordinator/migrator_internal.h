@@ -12,9 +12,8 @@ typedef struct MigratorRun {
     bool listed; /* the report has its entries */
     bool judged; /* the servers have parsed the files */
     Bundle bundle;
-    uint32_t *work;  /* apply phase: phase index -> entry index */
-    Error *error;    /* what a callback could not return */
-    uint32_t failed; /* phase index that *error is about, in the check of the files */
+    uint32_t *work; /* apply phase: phase index -> entry index */
+    Error *error;   /* what a callback could not return */
 } MigratorRun;
 
 /* Reads the files, from the folder that the configuration names. */
