@@ -58,7 +58,7 @@ static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, E
     if (outcome->totals.succeeded == outcome->totals.total)
         return true;
     if (outcome->aborted)
-        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; no tenant was changed");
     if (discovery->error.code != ERROR_NONE && outcome->states[discovery->failed] != TENANT_SUCCEEDED) {
         error_move(error, &discovery->error);
         return false;
@@ -206,14 +206,56 @@ static bool exclude(const FleetRequest *request, const TextList *databases, Tena
     return ok;
 }
 
-/* A fleet-wide refusal comes last: schemas are named in results all the same. */
-static bool resolve(const Fleet *fleet, TenantList *list, Error *error)
+static bool list_shared(const TextList *databases, TenantList *list, Error *error)
 {
-    const FleetRequest *request = fleet->request;
-    if (!request->refuse_alone)
-        return tenant_list_resolve(list, config_text(request->config, SETTING_TENANTS_SCHEMA), error);
-    if (!fleet_named_resolve(request, list, error))
-        return false;
+    for (size_t i = 0; i < databases->count; i++) {
+        if (!tenant_list_add(list, databases->items[i], SHARED_ID, error))
+            return false;
+        Tenant *added = &list->items[list->count - 1];
+        char *schema = strdup(SHARED_SCHEMA);
+        if (schema == NULL)
+            return error_memory(error);
+        free(added->schema);
+        added->schema = schema;
+    }
+    return true;
+}
+
+static bool is_explicit(const FleetRequest *request)
+{
+    return request->ids != NULL || request->tenant != NULL || request->tenants != NULL ||
+           request->tenants_file != NULL;
+}
+
+static bool is_list_configured(const Config *config)
+{
+    return config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
+           config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+}
+
+static bool is_discovery_configured(const Config *config)
+{
+    return config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' ||
+           config_bool(config, SETTING_TENANTS_SCHEMAS);
+}
+
+bool fleet_discovers(const FleetRequest *request)
+{
+    if (is_explicit(request) || request->discover != NULL)
+        return !is_explicit(request);
+    return !is_list_configured(request->config) && is_discovery_configured(request->config);
+}
+
+static bool resolve(const FleetRequest *request, TenantList *list, Error *error)
+{
+    return request->refuse_alone
+               ? fleet_named_resolve(request, list, error)
+               : tenant_list_resolve(list, config_text(request->config, SETTING_TENANTS_SCHEMA), error);
+}
+
+/* The last thing, so that results name schemas all the same. */
+static bool refuse_all(const Fleet *fleet, TenantList *list, Error *error)
+{
     for (size_t i = 0; fleet->refusal != NULL && i < list->count; i++)
         if (!fleet_refuse(&list->items[i], error, "%s", fleet->refusal))
             return false;
@@ -221,15 +263,14 @@ static bool resolve(const Fleet *fleet, TenantList *list, Error *error)
 }
 
 /* Everybody whom the request or the configuration names, or who is found. */
-static bool list_all(Fleet *fleet, bool explicit_list, TenantList *list, Error *error)
+static bool list_all(Fleet *fleet, TenantList *list, Error *error)
 {
     const FleetRequest *request = fleet->request;
     const Config *config = request->config;
     const TextList *databases = fleet_databases(fleet);
-    bool by_worker =
-        config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
-    bool by_list = config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
-                   config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+    bool explicit_list = is_explicit(request);
+    bool by_worker = is_discovery_configured(config);
+    bool by_list = is_list_configured(config);
     if (request->tenant != NULL && !tenant_list_add_named(list, request->tenant, databases, error))
         return false;
     if (request->tenants != NULL && !tenant_list_parse(list, request->tenants, databases, error))
@@ -253,10 +294,10 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
     const FleetRequest *request = fleet->request;
     const TextList *databases = fleet_databases(fleet);
     bool named = request->ids != NULL || request->discover != NULL;
-    bool explicit_list = request->ids != NULL || request->tenant != NULL || request->tenants != NULL ||
-                         request->tenants_file != NULL;
-    bool listed = named && request->tenant == NULL ? fleet_named_list(request, databases, list, error)
-                                                   : list_all(fleet, explicit_list, list, error);
+    bool explicit_list = is_explicit(request);
+    if (fleet->shared)
+        return list_shared(databases, list, error) && refuse_all(fleet, list, error);
+    bool listed = named ? fleet_named_list(request, databases, list, error) : list_all(fleet, list, error);
     if (!listed || !assign_databases(databases, request->refuse_alone, list, error))
         return false;
     if (!explicit_list && !named) {
@@ -270,7 +311,7 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
         return false;
     if (request->limit > 0)
         tenant_list_truncate(list, request->limit);
-    return resolve(fleet, list, error);
+    return resolve(request, list, error) && refuse_all(fleet, list, error);
 }
 
 uint32_t *fleet_tenants_predecessors(const TenantList *list, Error *error)

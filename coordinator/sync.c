@@ -265,7 +265,7 @@ static bool run_steps(SyncRun *run, Error *error)
     const FleetRequest *request = &run->request->fleet;
     SyncReport *report = run->report;
     /* Without files every row is an orphan: unless told otherwise, a wrong folder must not clean anything. */
-    if (!fleet_load_files(request, &run->files, error) ||
+    if (!fleet_load_files(request, false, &run->files, error) ||
         !fleet_open(&run->fleet, request, run->files.bundle, error))
         return false;
     run->fleet.refusal = run->files.refusal;

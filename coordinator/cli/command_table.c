@@ -55,6 +55,9 @@ static const Option RUN_OPTIONS[] = {
     {.name = "mark-applied",
      .setting = NO_SETTING,
      .doc = "record the pending migrations as applied without running them"},
+    {.name = "with-shared",
+     .setting = NO_SETTING,
+     .doc = "first the shared schema; when it fails, the tenants are skipped"},
     {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
     {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
     {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
@@ -64,6 +67,29 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+static const Option SHARED_OPTIONS[] = {
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+    {.name = "mark-applied",
+     .setting = NO_SETTING,
+     .doc = "record the pending migrations as applied without running them"},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+    {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+static const Option SHARED_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_SHARED_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_SHARED_TABLE},
+    {.name = "format", .argument = "FORMAT", .setting = SETTING_SHARED_FORMAT},
+    {.name = "default-format", .argument = "FORMAT", .setting = SETTING_SHARED_DEFAULT_FORMAT},
+};
+
+static const Option STATUS_EXTENT[] = {
+    {.name = "include-shared", .setting = NO_SETTING, .doc = "the shared schema too"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -112,6 +138,8 @@ static const Option WORKER_LINKS[] = {
     {.name = "min-workers", .argument = "N", .setting = SETTING_COORDINATOR_MIN_WORKERS},
     {.name = "wait", .argument = "MS", .setting = SETTING_COORDINATOR_WAIT_MS},
     {.name = "plain", .setting = SETTING_COORDINATOR_PLAIN},
+    {.name = "key-file", .argument = "FILE", .setting = SETTING_COORDINATOR_KEY_FILE},
+    {.name = "peers", .argument = "FILE", .setting = SETTING_COORDINATOR_PEERS},
 };
 
 static const Option MIGRATE_OUTPUT[] = {
@@ -164,6 +192,13 @@ static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_DONE, NULL},       {EXIT_FAILED, NULL},      {EXIT_USAGE, NULL},
     {EXIT_ABORTED, NULL},    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode MIGRATE_SHARED_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, "a migration of the shared schema failed"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, "the deadline passed"},
+    {EXIT_UNAVAILABLE, "the shared schema is locked by another run, or no workers came"},
+    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
 static const ExitCode STATUS_EXITS[] = {
@@ -228,6 +263,24 @@ static const Option INTROSPECT_OPTIONS[] = {
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
 };
 
+static const Option SEED_OPTIONS[] = {
+    {.name = "file",
+     .letter = 'f',
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "the SQL file that fills a tenant, run in one transaction for each"},
+    {.name = "once",
+     .setting = NO_SETTING,
+     .doc = "record the seed in each tenant, and do not run it where it is recorded"},
+};
+
+static const ExitCode SEED_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be seeded"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, "the seed file was refused"},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
 static const ExitCode DIFF_EXITS[] = {
     {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
@@ -239,6 +292,26 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const char KEY_FILE[] = "file";
+
+static const Option KEYGEN_OPTIONS[] = {
+    {.name = "file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .exclusive = KEY_FILE,
+     .doc = "where the key pair goes; a file that exists is not overwritten"},
+    {.name = "role",
+     .argument = "coordinator|worker",
+     .setting = NO_SETTING,
+     .doc = "who will use it (default worker)"},
+    {.name = "name", .argument = "NAME", .setting = NO_SETTING, .doc = "its name for people (default this host's)"},
+    {.name = "show", .setting = NO_SETTING, .doc = "only print the line for a key pair that is in FILE already"},
+};
+
+static const ExitCode KEYGEN_EXITS[] = {
+    {EXIT_DONE, NULL}, {EXIT_USAGE, "the file exists, cannot be written, or holds no key pair"}, {-1, NULL},
 };
 
 static const Command ROWS_OF_COMMANDS[] = {
@@ -260,6 +333,21 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_migrate,
     },
     {
+        .name = "migrate:shared",
+        .summary = "Apply pending migrations to the shared schema, public, of every database.",
+        .usage = "[--dry-run] [--mark-applied] [options]",
+        .example = "pgconvoy migrate:shared && pgconvoy migrate --all",
+        .exits = MIGRATE_SHARED_EXITS,
+        .groups =
+            {
+                {"Run", ROWS(SHARED_OPTIONS)},
+                {"Migrations", ROWS(SHARED_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_migrate_shared,
+    },
+    {
         .name = "status",
         .summary = "Tell which migrations each tenant has and lacks; by default of all tenants.",
         .usage = "[--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
@@ -268,6 +356,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Shared schema", ROWS(STATUS_EXTENT)},
                 {"Migrations", ROWS(STATUS_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(STATUS_OUTPUT)},
@@ -369,6 +458,37 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = CHOICE_OF_TENANTS,
         .run = cli_introspect,
+    },
+    {
+        .name = "keygen",
+        .summary = "Make a key pair, and print the line that the other side's peers file needs.",
+        .usage = "--file FILE [--role coordinator|worker] [--name NAME] [--show]",
+        .example = "pgconvoy keygen --file worker.key --role worker --name db-7 >> peers",
+        .exits = KEYGEN_EXITS,
+        .groups =
+            {
+                {"Key", ROWS(KEYGEN_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = KEY_FILE,
+        .run = cli_keygen,
+    },
+    {
+        .name = "seed",
+        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
+        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_seed,
     },
 };
 /* clang-format on */

@@ -42,7 +42,7 @@ static bool operate(Call *call, const Single *single, Fleet *fleet, TenantList *
 static bool load_files(Call *call, bool needed, FleetFiles *files)
 {
     if (needed)
-        return fleet_load_files(&call->fleet, files, call->error);
+        return fleet_load_files(&call->fleet, false, files, call->error);
     files->bundle = &files->loaded;
     return bundle_digest(&files->loaded, call->error);
 }

@@ -258,7 +258,9 @@ static bool migrate_one(Migrating *migrating, size_t index)
 static bool migrate_pending(Migrating *migrating)
 {
     const OpContext *context = migrating->turn.context;
-    if (!read_plan(migrating) || !list_recorded(migrating) || !check_unchanged(migrating))
+    Turn *turn = &migrating->turn;
+    if (!op_schema_check(context->options, turn->tenant->schema, &turn->error) || !read_plan(migrating) ||
+        !list_recorded(migrating) || !check_unchanged(migrating))
         return false;
     if (context->options->dry_run)
         return list_pending(migrating);

@@ -179,6 +179,35 @@ static void migrations_that_the_job_does_not_name_are_not_run(void **state)
     stop(&fixture);
 }
 
+/* One run may have tenants' files in one phase and the shared schema's in the next. */
+static void a_job_of_other_migrations_asks_for_its_own(void **state)
+{
+    (void)state;
+    Fixture fixture;
+    start(&fixture, false);
+    ERROR_CLEANUP Error error = {0};
+    Migration first = {.name = (char *)"0001_a", .hash = (char *)"00", .sql = {(char *)"SELECT 1", 8}};
+    Migration second = {.name = (char *)"0001_b", .hash = (char *)"00", .sql = {(char *)"SELECT 2", 8}};
+    Bundle bundles[2] = {{.items = &first, .count = 1}, {.items = &second, .count = 1}};
+    JobMessage jobs[2];
+    for (int i = 0; i < 2; i++) {
+        assert_true(bundle_digest(&bundles[i], &error));
+        jobs[i] = job_of("migrate", "gone", bundles[i].digest);
+        jobs[i].phase = i + 1;
+        peer_send(&fixture.coordinator, MESSAGE_JOB, &jobs[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        Message request = peer_await(&fixture.coordinator, MESSAGE_BUNDLE_REQ);
+        assert_string_equal(((BundleRequestMessage *)request.record)->digest, bundles[i].digest);
+        message_clear(&request);
+        BundleMessage answer = {bundles[i].digest, {bundles[i].items, 1}};
+        peer_send(&fixture.coordinator, MESSAGE_BUNDLE, &answer);
+    }
+    for (int i = 0; i < 2; i++)
+        await_results(&fixture, "error"); /* there is no server */
+    stop(&fixture);
+}
+
 static void a_renewed_session_hears_again_what_has_begun(void **state)
 {
     (void)state;
@@ -318,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bundle_that_a_lost_session_was_to_bring_is_asked_for_again),
         cmocka_unit_test(migrations_that_the_job_does_not_name_are_not_run),
+        cmocka_unit_test(a_job_of_other_migrations_asks_for_its_own),
         cmocka_unit_test(a_renewed_session_hears_again_what_has_begun),
         cmocka_unit_test(a_result_that_nobody_acknowledged_is_sent_again),
         cmocka_unit_test(a_drained_worker_gives_back_what_waits_for_its_bundle),

@@ -33,7 +33,7 @@ static void the_tag_never_occurs_in_the_text(void **state)
 static void every_outcome_has_its_word(void **state)
 {
     (void)state;
-    static const char *const WORDS[] = {"done", "absent", "present", "stale", "busy", "no_schema"};
+    static const char *const WORDS[] = {"done", "absent", "present", "stale", "busy", "no_schema", "changed"};
     BlockOutcome outcome;
     for (int i = 0; i < BLOCK_OUTCOME_COUNT; i++) {
         assert_true(block_outcome_from_word(WORDS[i], &outcome));
