@@ -201,9 +201,9 @@ static void a_tenant_that_failed_keeps_its_own_reason(void **state)
 }
 
 /* The code of another call's error, passed on, would be taken for the tenant's. */
-static bool pass_on_a_busy_error(void *context, const char *tenant_id, Error *error)
+static bool pass_on_a_busy_error(void *context, const char *tenant_id, const char *migration, Error *error)
 {
-    (void)context, (void)tenant_id;
+    (void)context, (void)tenant_id, (void)migration;
     return error_set(error, ERROR_BUSY, "somebody else's lock");
 }
 
@@ -213,7 +213,7 @@ static void a_callbacks_failure_is_final_whatever_its_code(void **state)
     Bundle bundle = three_files();
     Config *own;
     HookSet *listeners = bench->hooks;
-    bench->hooks = hooks_with(&(pgconvoy_hooks){.before_tenant = pass_on_a_busy_error}, "", &own);
+    bench->hooks = hooks_with(&(pgconvoy_hooks){.before_migration = pass_on_a_busy_error}, "", &own);
     BENCH_RESULT_CLEANUP BenchResult ended = migrate(&bundle);
     hook_set_free(bench->hooks);
     config_free(own);

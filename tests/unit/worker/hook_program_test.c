@@ -169,6 +169,23 @@ static void a_program_that_ignores_sigterm_is_killed_with_its_whole_group(void *
     assert_false(runs(word));
 }
 
+static bool runs_no_more(void *word)
+{
+    return !runs(word);
+}
+
+static void what_it_started_is_ended_with_it(void **state)
+{
+    (void)state;
+    char script[192], word[32];
+    snprintf(word, sizeof word, "78%d", (int)getpid());
+    snprintf(script, sizeof script, "(trap '' TERM; exec sleep %s) & wait", word);
+    HookProgram program = SHELL(script);
+    program.timeout_ms = 300;
+    expect_error(&program, ERROR_CALLBACK, "hook before_tenant was ended after 300 ms");
+    await(runs_no_more, word, 5000, "the end of what the program started");
+}
+
 static void *cancel_soon(void *unused)
 {
     char *begun;
@@ -233,7 +250,9 @@ static void signals_are_as_a_program_expects_them(void **state)
     sigfillset(&all);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    HookProgram program = SHELL("grep -E '^Sig(Blk|Ign)' /proc/self/status > $1/signals");
+    char script[256]; /* for sed itself: a shell would clear the mask */
+    snprintf(script, sizeof script, "/^Sig[BI]/w %s/signals", folder);
+    HookProgram program = shell((char *const[]){"sed", "-n", script, "/proc/self/status", NULL});
     bool good = hook_program_run(&program, &error);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);
@@ -388,6 +407,7 @@ int main(void)
         TEST(a_missing_program_is_told),
         TEST(a_program_past_its_time_is_ended),
         TEST(a_program_that_ignores_sigterm_is_killed_with_its_whole_group),
+        TEST(what_it_started_is_ended_with_it),
         TEST(a_cancelled_run_ends_what_runs),
         TEST(in_a_cancelled_run_only_what_cleans_up_begins),
         TEST(what_it_left_in_the_background_holds_nobody_up),

@@ -267,12 +267,15 @@ static void what_an_error_held_is_dropped(void **state)
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    make("hooks: {before_migration: ['true'], after_migration: ['false']}",
+    make("hooks: {before_tenant: ['true'], after_migration: ['false']}",
          &(pgconvoy_hooks){.before_migration = migration_hook});
     HookSite here = site();
     error_set(&error, ERROR_CONNECT, "of an attempt before");
     strcpy(error.sqlstate, "08006");
     assert_true(hook_before_migration(hooks, &here, "0001_a", &error));
+    assert_int_equal(error.code, ERROR_NONE);
+    error_set(&error, ERROR_CONNECT, "of an attempt before");
+    assert_true(hook_before_tenant(hooks, &here, &error));
     assert_int_equal(error.code, ERROR_NONE);
     error_set(&error, ERROR_CONNECT, "of an attempt before");
     error_set_detail(&error, "old");
