@@ -42,6 +42,14 @@ static const RecordField SYNC_RESULTS_FIELDS[] = {
     COUNT(pgconvoy_sync_results, "skipped", FIELD_OPTIONAL, skipped),
 };
 
+static const RecordField SEED_RESULTS_FIELDS[] = {
+    COUNT(pgconvoy_seed_results, "total", FIELD_ALWAYS, total),
+    COUNT(pgconvoy_seed_results, "succeeded", FIELD_ALWAYS, succeeded),
+    COUNT(pgconvoy_seed_results, "failed", FIELD_ALWAYS, failed),
+    COUNT(pgconvoy_seed_results, "skipped", FIELD_ALWAYS, skipped),
+    DETAILS(pgconvoy_seed_results, &TENANT_SEED_RESULT),
+};
+
 static const RecordField SCHEMA_DRIFT_FIELDS[] = {
     TEXT(pgconvoy_schema_drift_status, "referenceTenant", reference_tenant),
     COUNT(pgconvoy_schema_drift_status, "total", FIELD_ALWAYS, total),
@@ -59,5 +67,6 @@ const RecordType MIGRATION_STATUSES =
     RECORD_TYPE("MigrationStatuses", pgconvoy_migration_statuses, MIGRATION_STATUSES_FIELDS);
 const RecordType SYNC_STATUSES = RECORD_TYPE("SyncStatus", pgconvoy_sync_status, SYNC_STATUSES_FIELDS);
 const RecordType SYNC_RESULTS = RECORD_TYPE("SyncResults", pgconvoy_sync_results, SYNC_RESULTS_FIELDS);
+const RecordType SEED_RESULTS = RECORD_TYPE("SeedResults", pgconvoy_seed_results, SEED_RESULTS_FIELDS);
 const RecordType SCHEMA_DRIFT_STATUS =
     RECORD_TYPE("SchemaDriftStatus", pgconvoy_schema_drift_status, SCHEMA_DRIFT_FIELDS);

@@ -39,7 +39,8 @@ static bool tell_progress(void *context, const char *tenant_id, const char *stat
 {
     Call *call = context;
     pthread_mutex_lock(&call->mutex);
-    bool ok = call->options.on_progress(call->options.context, tenant_id, status, migration, error);
+    bool ok = call->options.on_progress(call->options.context, call->shared ? NULL : tenant_id, status,
+                                        migration, error);
     pthread_mutex_unlock(&call->mutex);
     return ok;
 }
@@ -53,12 +54,19 @@ bool call_progress(Call *call, const char *tenant_id, const char *status, Error 
     return false;
 }
 
+/* Of whoever is worked on; to be asked for under the lock. */
+static const pgconvoy_hooks *hooks_of(const Call *call)
+{
+    return call->shared ? &call->migrator->shared_hooks : &call->migrator->hooks;
+}
+
 static bool before_tenant(void *context, const char *tenant_id, Error *error)
 {
     Call *call = context;
-    const pgconvoy_hooks *hooks = &call->migrator->hooks;
     pthread_mutex_lock(&call->mutex);
-    bool ok = hooks->before_tenant(hooks->context, tenant_id, error);
+    const pgconvoy_hooks *hooks = hooks_of(call);
+    bool ok = hooks->before_tenant == NULL ||
+              hooks->before_tenant(hooks->context, call->shared ? NULL : tenant_id, error);
     pthread_mutex_unlock(&call->mutex);
     return ok;
 }
@@ -67,9 +75,10 @@ static bool after_tenant(void *context, const char *tenant_id, const pgconvoy_te
                          Error *error)
 {
     Call *call = context;
-    const pgconvoy_hooks *hooks = &call->migrator->hooks;
     pthread_mutex_lock(&call->mutex);
-    bool ok = hooks->after_tenant(hooks->context, tenant_id, result, error);
+    const pgconvoy_hooks *hooks = hooks_of(call);
+    bool ok = hooks->after_tenant == NULL ||
+              hooks->after_tenant(hooks->context, call->shared ? NULL : tenant_id, result, error);
     pthread_mutex_unlock(&call->mutex);
     return ok;
 }
@@ -77,9 +86,10 @@ static bool after_tenant(void *context, const char *tenant_id, const pgconvoy_te
 static bool before_migration(void *context, const char *tenant_id, const char *migration, Error *error)
 {
     Call *call = context;
-    const pgconvoy_hooks *hooks = &call->migrator->hooks;
     pthread_mutex_lock(&call->mutex);
-    bool ok = hooks->before_migration(hooks->context, tenant_id, migration, error);
+    const pgconvoy_hooks *hooks = hooks_of(call);
+    bool ok = hooks->before_migration == NULL ||
+              hooks->before_migration(hooks->context, call->shared ? NULL : tenant_id, migration, error);
     pthread_mutex_unlock(&call->mutex);
     return ok;
 }
@@ -88,9 +98,22 @@ static bool after_migration(void *context, const char *tenant_id, const char *mi
                             Error *error)
 {
     Call *call = context;
-    const pgconvoy_hooks *hooks = &call->migrator->hooks;
     pthread_mutex_lock(&call->mutex);
-    bool ok = hooks->after_migration(hooks->context, tenant_id, migration, duration_ms, error);
+    const pgconvoy_hooks *hooks = hooks_of(call);
+    bool ok = hooks->after_migration == NULL ||
+              hooks->after_migration(hooks->context, call->shared ? NULL : tenant_id, migration, duration_ms,
+                                     error);
+    pthread_mutex_unlock(&call->mutex);
+    return ok;
+}
+
+/* The caller's seed may use the connection for long: it waits for nobody but the worker's other callbacks. */
+static bool seed(void *context, const char *tenant_id, struct pg_conn *connection, Error *error)
+{
+    Call *call = context;
+    pthread_mutex_lock(&call->mutex);
+    pgconvoy_seed *fill = call->shared ? call->shared_seed : call->seed;
+    bool ok = fill(call->seed_context, call->shared ? NULL : tenant_id, connection, error);
     pthread_mutex_unlock(&call->mutex);
     return ok;
 }
@@ -98,15 +121,29 @@ static bool after_migration(void *context, const char *tenant_id, const char *mi
 /* The caller's callbacks have contexts of their own, the worker's have one: the call. */
 static pgconvoy_hooks lead_back(Call *call)
 {
-    const pgconvoy_hooks *hooks = &call->migrator->hooks;
+    const pgconvoy_hooks *hooks = &call->migrator->hooks, *shared = &call->migrator->shared_hooks;
+#define EITHER(name) (hooks->name != NULL || shared->name != NULL ? name : NULL)
     return (pgconvoy_hooks){
         .context = call,
         .on_progress = call->options.on_progress != NULL ? tell_progress : NULL,
-        .before_tenant = hooks->before_tenant != NULL ? before_tenant : NULL,
-        .after_tenant = hooks->after_tenant != NULL ? after_tenant : NULL,
-        .before_migration = hooks->before_migration != NULL ? before_migration : NULL,
-        .after_migration = hooks->after_migration != NULL ? after_migration : NULL,
+        .before_tenant = EITHER(before_tenant),
+        .after_tenant = EITHER(after_tenant),
+        .before_migration = EITHER(before_migration),
+        .after_migration = EITHER(after_migration),
     };
+#undef EITHER
+}
+
+/* The shared schema has its turn before the tenants. */
+static void follow(void *host, FleetStep step, size_t tenants)
+{
+    Call *call = host;
+    (void)tenants;
+    if (step != STEP_SHARED && step != STEP_DONE)
+        return;
+    pthread_mutex_lock(&call->mutex);
+    call->shared = step == STEP_SHARED;
+    pthread_mutex_unlock(&call->mutex);
 }
 
 /* The contract's ten, unless somebody says otherwise: also with workers elsewhere. */
@@ -148,6 +185,7 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
         .plain = config_bool(config, SETTING_COORDINATOR_PLAIN),
         .hooks = &call->hooks,
         .interrupt_fd = -1,
+        .on_step = follow,
         .host = call,
     };
     return true;
@@ -159,6 +197,17 @@ bool call_end(Call *call, bool ok)
     pthread_mutex_destroy(&call->mutex);
     error_clear(&call->unwanted);
     return ok;
+}
+
+bool call_seed(Call *call, pgconvoy_seed *fill, pgconvoy_seed *shared_fill, void *context)
+{
+    if (fill == NULL && shared_fill == NULL)
+        return error_set(call->error, ERROR_USAGE, "there is no seed");
+    call->seed = fill;
+    call->shared_seed = shared_fill;
+    call->seed_context = context;
+    call->hooks.seed = seed;
+    return true;
 }
 
 bool call_name(Call *call, const char *const *tenant_ids, size_t count)

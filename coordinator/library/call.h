@@ -25,7 +25,10 @@ typedef struct Call {
     FleetRequest fleet;    /* its host is the call */
     pgconvoy_hooks hooks;  /* for the hosted worker: they lead back here */
     pthread_mutex_t mutex; /* one callback of the caller's at a time */
-    TextList ids;          /* the caller's texts */
+    bool shared;           /* the shared schema is worked on: callbacks have NULL for a tenant */
+    pgconvoy_seed *seed, *shared_seed;
+    void *seed_context;
+    TextList ids; /* the caller's texts */
     char *one[1];
     Bundle files;
 } Call;
@@ -39,6 +42,9 @@ bool call_end(Call *call, bool ok); /* returns ok */
 /* Says who it is about, instead of everybody who is discovered. */
 bool call_name(Call *call, const char *const *tenant_ids, size_t count) MUST_CHECK;
 bool call_name_one(Call *call, const char *tenant_id) MUST_CHECK;
+
+/* Says what fills a tenant and the shared schema; one of them may be NULL. */
+bool call_seed(Call *call, pgconvoy_seed *fill, pgconvoy_seed *shared_fill, void *context) MUST_CHECK;
 
 /* Says which files it is about; NULL = the folder's. */
 bool call_give_files(Call *call, const pgconvoy_migrations *migrations) MUST_CHECK;

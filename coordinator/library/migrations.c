@@ -1,7 +1,6 @@
 /* Migrations and their status, over many tenants and for one. */
 #include "common/results_lists.h"
-#include "coordinator/library/call.h"
-#include "coordinator/migrator.h"
+#include "coordinator/library/runs.h"
 #include <string.h>
 
 static bool ask_on_error(void *host, const TenantMigrationResult *result)
@@ -9,16 +8,18 @@ static bool ask_on_error(void *host, const TenantMigrationResult *result)
     return call_says_abort(host, result->tenant_id, result->error);
 }
 
-static bool run(Call *call, RunAction action, RunReport *ret_report)
+bool library_run(Call *call, RunAction action, bool with_shared, RunReport *ret_report)
 {
     call->fleet.allow_no_files = true;
-    RunRequest request = {
-        .fleet = call->fleet, .action = action, .dry_run = call->options.dry_run, .on_failed = ask_on_error};
+    RunRequest request = {.fleet = call->fleet,
+                          .action = action,
+                          .with_shared = with_shared,
+                          .dry_run = call->options.dry_run,
+                          .on_failed = ask_on_error};
     return migrator_run(&request, ret_report, call->error);
 }
 
-/* Moves the details out of the report. */
-static bool take_results(RunReport *report, pgconvoy_migration_results *results, Error *error)
+bool library_take_results(RunReport *report, pgconvoy_migration_results *results, Error *error)
 {
     *results = (pgconvoy_migration_results){.total = (int64_t)report->totals.total,
                                             .succeeded = (int64_t)report->totals.succeeded,
@@ -39,10 +40,10 @@ static bool run_many(Call *call, RunAction action, pgconvoy_migration_results *r
 {
     RunReport report;
     pgconvoy_migration_results results = {0};
-    bool ok = run(call, action, &report);
+    bool ok = library_run(call, action, false, &report);
     bool known = ok || report.applying; /* what became of everybody */
     ERROR_CLEANUP Error second = {0};
-    known = known && take_results(&report, &results, ok ? call->error : &second);
+    known = known && library_take_results(&report, &results, ok ? call->error : &second);
     ok = ok && known;
     if (known && ret_results != NULL)
         *ret_results = results;
@@ -56,7 +57,7 @@ static bool run_one(Call *call, RunAction action, pgconvoy_tenant_migration_resu
 {
     RunReport report;
     call->fleet.folder_per_tenant = true;
-    bool ok = run(call, action, &report);
+    bool ok = library_run(call, action, false, &report);
     if ((ok || report.applying) && ret_result != NULL) {
         *ret_result = report.entries[0].result;
         report.entries[0].result = (TenantMigrationResult){0};
@@ -128,7 +129,7 @@ bool pgconvoy_get_status(pgconvoy_migrator *migrator, pgconvoy_migration_statuse
     Call call;
     RunReport report = {0};
     pgconvoy_migration_statuses statuses = {0};
-    bool ok = call_begin(&call, migrator, NULL, error) && run(&call, RUN_STATUS, &report) &&
+    bool ok = call_begin(&call, migrator, NULL, error) && library_run(&call, RUN_STATUS, false, &report) &&
               take_statuses(&report, &statuses, call.error);
     if (ok && ret_statuses != NULL)
         *ret_statuses = statuses;
@@ -147,7 +148,7 @@ bool pgconvoy_get_tenant_status(pgconvoy_migrator *migrator, const char *tenant_
     bool ok = call_begin(&call, migrator, NULL, error) && call_name_one(&call, tenant_id) &&
               call_give_files(&call, migrations);
     call.fleet.folder_per_tenant = true;
-    ok = ok && run(&call, RUN_STATUS, &report);
+    ok = ok && library_run(&call, RUN_STATUS, false, &report);
     if (ok && ret_status != NULL) {
         *ret_status = report.entries[0].status;
         report.entries[0].status = (TenantMigrationStatus){0};

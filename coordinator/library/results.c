@@ -36,6 +36,10 @@ RESULT(tenant_sync_status, TENANT_SYNC_STATUS)
 RESULT(sync_results, SYNC_RESULTS)
 RESULT(tenant_sync_result, TENANT_SYNC_RESULT)
 RESULT(tenant_schema, TENANT_SCHEMA)
+RESULT(seed_results, SEED_RESULTS)
+RESULT(tenant_seed_result, TENANT_SEED_RESULT)
+RESULT(shared_migration_result, SHARED_MIGRATION_RESULT)
+RESULT(shared_migration_status, SHARED_MIGRATION_STATUS)
 CLEAR(migration_statuses, MIGRATION_STATUSES)
 CLEAR(schema_drift_status, SCHEMA_DRIFT_STATUS)
 CLEAR(tenant_schema_drift, TENANT_SCHEMA_DRIFT)
@@ -69,6 +73,26 @@ char *pgconvoy_schema_drift_status_json(const pgconvoy_schema_drift_status *resu
         return one_line(object);
     json_decref(object);
     return NULL;
+}
+
+/* Two documents as one. */
+static char *with_shared(json_t *shared, json_t *tenants)
+{
+    return one_line(json_pack("{s:o,s:o}", "shared", shared, "tenants", tenants));
+}
+
+void pgconvoy_migration_with_shared_clear(pgconvoy_migration_with_shared *result)
+{
+    if (result == NULL)
+        return;
+    record_clear(&SHARED_MIGRATION_RESULT, &result->shared);
+    record_clear(&MIGRATION_RESULTS, &result->tenants);
+}
+
+char *pgconvoy_migration_with_shared_json(const pgconvoy_migration_with_shared *result)
+{
+    return with_shared(record_to_json(&SHARED_MIGRATION_RESULT, &result->shared),
+                       record_to_json(&MIGRATION_RESULTS, &result->tenants));
 }
 
 bool pgconvoy_texts_add(pgconvoy_texts *texts, const char *text)

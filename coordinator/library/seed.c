@@ -1,0 +1,82 @@
+/* Seeds by callback. */
+#include "coordinator/seed.h"
+#include "common/results_lists.h"
+#include "coordinator/library/call.h"
+
+static bool ask_on_error(void *host, const TenantSeedResult *result)
+{
+    return call_says_abort(host, result->tenant_id, result->error);
+}
+
+static bool run(Call *call, SeedReport *ret_report)
+{
+    SeedRequest request = {.fleet = call->fleet, .on_failed = ask_on_error};
+    if (call->options.dry_run)
+        return error_set(call->error, ERROR_USAGE, "a seed has no dry run");
+    return seed_run(&request, ret_report, call->error);
+}
+
+static bool take_results(SeedReport *report, pgconvoy_seed_results *results, Error *error)
+{
+    *results = (pgconvoy_seed_results){.total = (int64_t)report->totals.total,
+                                       .succeeded = (int64_t)report->totals.succeeded,
+                                       .failed = (int64_t)report->totals.failed,
+                                       .skipped = (int64_t)report->totals.skipped};
+    for (size_t i = 0; i < report->count; i++) {
+        TenantSeedResult *detail = record_list_add(&TENANT_SEED_RESULT, &results->details);
+        if (detail == NULL)
+            return error_memory(error);
+        *detail = report->entries[i].result;
+        report->entries[i].result = (TenantSeedResult){0};
+    }
+    return true;
+}
+
+static bool seed_many(Call *call, pgconvoy_seed_results *ret_results)
+{
+    SeedReport report = {0};
+    pgconvoy_seed_results results = {0};
+    ERROR_CLEANUP Error second = {0};
+    bool ok = run(call, &report);
+    bool known = (ok || report.seeding) && take_results(&report, &results, ok ? call->error : &second);
+    if (known && ret_results != NULL)
+        *ret_results = results;
+    else
+        record_clear(&SEED_RESULTS, &results);
+    seed_report_clear(&report);
+    return ok && known;
+}
+
+bool pgconvoy_seed_all(pgconvoy_migrator *migrator, pgconvoy_seed *seed, void *context,
+                       const pgconvoy_run_options *options, pgconvoy_seed_results *ret_results,
+                       pgconvoy_error *error)
+{
+    Call call;
+    return call_end(&call, call_begin(&call, migrator, options, error) &&
+                               call_seed(&call, seed, NULL, context) && seed_many(&call, ret_results));
+}
+
+bool pgconvoy_seed_tenants(pgconvoy_migrator *migrator, const char *const *tenant_ids, size_t count,
+                           pgconvoy_seed *seed, void *context, const pgconvoy_run_options *options,
+                           pgconvoy_seed_results *ret_results, pgconvoy_error *error)
+{
+    Call call;
+    return call_end(&call, call_begin(&call, migrator, options, error) &&
+                               call_name(&call, tenant_ids, count) && call_seed(&call, seed, NULL, context) &&
+                               seed_many(&call, ret_results));
+}
+
+bool pgconvoy_seed_tenant(pgconvoy_migrator *migrator, const char *tenant_id, pgconvoy_seed *seed,
+                          void *context, pgconvoy_tenant_seed_result *ret_result, pgconvoy_error *error)
+{
+    Call call;
+    SeedReport report = {0};
+    bool ok = call_begin(&call, migrator, NULL, error) && call_name_one(&call, tenant_id) &&
+              call_seed(&call, seed, NULL, context) && run(&call, &report);
+    if ((ok || report.seeding) && ret_result != NULL) {
+        *ret_result = report.entries[0].result;
+        report.entries[0].result = (TenantSeedResult){0};
+    }
+    seed_report_clear(&report);
+    return call_end(&call, ok);
+}
