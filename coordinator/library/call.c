@@ -191,6 +191,19 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
     return true;
 }
 
+bool call_needs_host(const Call *call, bool hooks)
+{
+    const pgconvoy_hooks *own = &call->hooks;
+    bool hosted = call->fleet.listen == NULL && call->fleet.workers->count == 0;
+    bool any_hook = own->before_tenant != NULL || own->after_tenant != NULL ||
+                    own->before_migration != NULL || own->after_migration != NULL;
+    if (hosted || (own->on_progress == NULL && own->seed == NULL && !(hooks && any_hook)))
+        return true;
+    error_set(call->error, ERROR_USAGE, "callbacks need a worker in this process, but others do the work");
+    error_set_hint(call->error, "leave the callbacks out, or coordinator.workers and coordinator.listen");
+    return false;
+}
+
 bool call_end(Call *call, bool ok)
 {
     bundle_clear(&call->files);

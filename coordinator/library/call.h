@@ -39,6 +39,10 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
                 Error *error) MUST_CHECK;
 bool call_end(Call *call, bool ok); /* returns ok */
 
+/* Refuses workers elsewhere when there are callbacks that only a worker in this process can call: of every
+ * kind with `hooks`, else on_progress and the seed. */
+bool call_needs_host(const Call *call, bool hooks) MUST_CHECK;
+
 /* Says who it is about, instead of everybody who is discovered. */
 bool call_name(Call *call, const char *const *tenant_ids, size_t count) MUST_CHECK;
 bool call_name_one(Call *call, const char *tenant_id) MUST_CHECK;

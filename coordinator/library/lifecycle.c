@@ -19,7 +19,8 @@ bool pgconvoy_create_tenant(pgconvoy_migrator *migrator, const char *tenant_id,
     Call call;
     bool ok = call_begin(&call, migrator, NULL, error) && call_name_one(&call, tenant_id);
     call.fleet.allow_no_files = true;
-    bool known = ok && single_run(&call, &single, &result, &outcome);
+    bool known = ok && (wishes->no_migrations || call_needs_host(&call, true)) &&
+                 single_run(&call, &single, &result, &outcome);
     ok = known && outcome_state(outcome) == TENANT_SUCCEEDED;
     if (known && !ok) {
         single_failed(&TENANT_CREATE_RESULT, &result, outcome, call.error);

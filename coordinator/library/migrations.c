@@ -16,6 +16,8 @@ bool library_run(Call *call, RunAction action, bool with_shared, RunReport *ret_
                           .with_shared = with_shared,
                           .dry_run = call->options.dry_run,
                           .on_failed = ask_on_error};
+    if (action != RUN_STATUS && !request.dry_run && !call_needs_host(call, true))
+        return false;
     return migrator_run(&request, ret_report, call->error);
 }
 
@@ -38,7 +40,7 @@ bool library_take_results(RunReport *report, pgconvoy_migration_results *results
 /* Everybody who is named, or found. */
 static bool run_many(Call *call, RunAction action, pgconvoy_migration_results *ret_results)
 {
-    RunReport report;
+    RunReport report = {0};
     pgconvoy_migration_results results = {0};
     bool ok = library_run(call, action, false, &report);
     bool known = ok || report.applying; /* what became of everybody */
@@ -55,7 +57,7 @@ static bool run_many(Call *call, RunAction action, pgconvoy_migration_results *r
 
 static bool run_one(Call *call, RunAction action, pgconvoy_tenant_migration_result *ret_result)
 {
-    RunReport report;
+    RunReport report = {0};
     call->fleet.folder_per_tenant = true;
     bool ok = library_run(call, action, false, &report);
     if ((ok || report.applying) && ret_result != NULL) {

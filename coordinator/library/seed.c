@@ -13,7 +13,7 @@ static bool run(Call *call, SeedReport *ret_report)
     SeedRequest request = {.fleet = call->fleet, .on_failed = ask_on_error};
     if (call->options.dry_run)
         return error_set(call->error, ERROR_USAGE, "a seed has no dry run");
-    return seed_run(&request, ret_report, call->error);
+    return call_needs_host(call, false) && seed_run(&request, ret_report, call->error);
 }
 
 static bool take_results(SeedReport *report, pgconvoy_seed_results *results, Error *error)

@@ -13,6 +13,8 @@ static bool run(Call *call, SyncAction action, SyncReport *ret_report)
     call->fleet.allow_no_files = action == SYNC_STATUS;
     SyncRequest request = {
         .fleet = call->fleet, .action = action, .dry_run = call->options.dry_run, .on_failed = ask_on_error};
+    if (action != SYNC_STATUS && !request.dry_run && !call_needs_host(call, false))
+        return false;
     return sync_run(&request, ret_report, call->error);
 }
 
