@@ -8,6 +8,7 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
+static const char TARGET_FORMAT[] = "format";
 static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
@@ -241,6 +242,27 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
+static const Option CONVERT_OPTIONS[] = {
+    {.name = "to",
+     .argument = "FORMAT",
+     .setting = NO_SETTING,
+     .exclusive = TARGET_FORMAT,
+     .doc = "the new format: name, hash or drizzle-kit"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+};
+
+static const Option CONVERT_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode CONVERT_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, "some tenants could not be converted"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -369,6 +391,24 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = CHOICE_OF_TENANTS,
         .run = cli_introspect,
+    },
+    {
+        .name = "convert-format",
+        .summary = "Change the format of tracking tables; by default of all tenants.",
+        .usage = "--to FORMAT [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy convert-format --to hash --dry-run",
+        .exits = CONVERT_EXITS,
+        .groups =
+            {
+                {"Conversion", ROWS(CONVERT_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Migrations", ROWS(CONVERT_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TARGET_FORMAT,
+        .run = cli_convert_format,
     },
 };
 /* clang-format on */
