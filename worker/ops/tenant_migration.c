@@ -166,6 +166,21 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return STEP_FAILED;
 }
 
+/* The table may have been converted to another format since we looked: then the server has refused the words
+ * for a table that is no more, and the file's effect with them. */
+static bool was_converted(Migrating *migrating)
+{
+    static const char *const NO_COLUMN = "42703", *const OTHER_TYPE = "42804";
+    Turn *turn = &migrating->turn;
+    ERROR_CLEANUP Error unreadable = {0};
+    const TrackingTable before = migrating->plan.tracking;
+    if (strcmp(turn->error.sqlstate, NO_COLUMN) != 0 && strcmp(turn->error.sqlstate, OTHER_TYPE) != 0)
+        return false;
+    return migration_plan_find_table(&migrating->plan, turn->connection, turn->tenant->schema,
+                                     turn->context->options, &unreadable) &&
+           migrating->plan.tracking.format != before.format;
+}
+
 static StepEnd attempt_step(Migrating *migrating, Step *step)
 {
     Turn *turn = &migrating->turn;
@@ -187,7 +202,7 @@ static StepEnd attempt_step(Migrating *migrating, Step *step)
         turn_after_loss(turn, &step->tries);
         return STEP_AGAIN;
     default:
-        return after_refusal(turn, step);
+        return was_converted(migrating) ? STEP_AGAIN : after_refusal(turn, step);
     }
 }
 
