@@ -9,6 +9,7 @@ static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
 static const char TARGET_FORMAT[] = "format";
+static const char MIGRATION_NAME[] = "name";
 static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
@@ -263,6 +264,28 @@ static const ExitCode CONVERT_EXITS[] = {
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
+static const Option GENERATE_OPTIONS[] = {
+    {.name = "name",
+     .letter = 'n',
+     .argument = "NAME",
+     .setting = NO_SETTING,
+     .exclusive = MIGRATION_NAME,
+     .doc = "what it is about, such as \"add users\""},
+};
+
+static const Option GENERATE_FOLDERS[] = {
+    {.name = "shared", .setting = NO_SETTING, .doc = "into the folder of the shared schema's migrations"},
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+};
+
+static const ExitCode GENERATE_EXITS[] = {
+    {EXIT_DONE, "the file was made"},
+    {EXIT_FAILED, "it could not be written"},
+    {EXIT_USAGE, NULL},
+    {EXIT_MIGRATIONS, "there is no such folder, or drizzle-kit keeps it"},
+    {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -409,6 +432,35 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = TARGET_FORMAT,
         .run = cli_convert_format,
+    },
+    {
+        .name = "generate",
+        .summary = "Start the next migration file; needs no database.",
+        .usage = "--name NAME [--shared] [options]",
+        .example = "pgconvoy generate --name \"add users\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Folder", ROWS(GENERATE_FOLDERS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
+    },
+    {
+        .name = "generate:shared",
+        .summary = "Start the next migration file of the shared schema; needs no database.",
+        .usage = "--name NAME [options]",
+        .example = "pgconvoy generate:shared --name \"add plans\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
     },
 };
 /* clang-format on */
