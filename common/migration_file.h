@@ -7,10 +7,9 @@
 #pragma once
 #include "common/error.h"
 
-/* "Add Users!" -> "0004_add_users", malloc'ed: the number after the highest one there is (a count of
- * migration_number_compare()'s kind), with at least four digits; ASCII letters and digits in lower case, an
- * underscore for every run of anything else, none at the ends. Without any of them the name is "migration".
- * NULL with ERROR_USAGE or ERROR_MIGRATIONS. */
+/* "Add Users!" -> "0004_add_users", malloc'ed: the number after the highest one there is, with at least four
+ * digits; ASCII letters and digits in lower case, an underscore for every run of anything else, none at the
+ * ends. Words without a letter or digit make "migration". NULL with ERROR_USAGE or ERROR_MIGRATIONS. */
 char *migration_file_name(const char *folder, const char *words, Error *error) MUST_CHECK;
 
 /* Makes folder/NAME.sql, which holds nothing but a comment, and returns its path, malloc'ed. A folder that
