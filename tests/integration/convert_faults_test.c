@@ -132,6 +132,82 @@ static void a_run_goes_on_in_the_new_format(void **state)
     bundle_clear(&bundle);
 }
 
+/* The catalog shows the old columns until the conversion commits, and the rows are waited for. */
+static PGconn *begin_conversion(void)
+{
+    PGconn *other = cluster_connect(bench->cluster, "postgres");
+    sql_run(other, "BEGIN; ALTER TABLE t.__drizzle_migrations RENAME name TO hash; ALTER TABLE "
+                   "t.__drizzle_migrations RENAME applied_at TO created_at");
+    return other;
+}
+
+static void commit_conversion(PGconn *other)
+{
+    wait_for(bench->admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'relation'");
+    sql_run(other, "COMMIT");
+    PQfinish(other);
+}
+
+static void a_run_that_was_reading_looks_again(void **state)
+{
+    (void)state;
+    Bundle bundle = three_files();
+    sql_run(bench->admin, "CREATE TABLE t.__drizzle_migrations %s", PACKAGE_TABLES[NAME]);
+    PGconn *other = begin_conversion();
+    Runner runner;
+    runner_start(&runner, &bundle, 0);
+    commit_conversion(other);
+    runner_join(&runner);
+    if (!runner.ended.result.success)
+        fail_msg("%s", runner.ended.result.error);
+    assert_string_equal(runner.ended.result.format, "hash");
+    assert_int_equal(rows(), 3);
+    bench_result_clear(&runner.ended);
+    bundle_clear(&bundle);
+}
+
+/* A set read of three tenants, of which the one in the middle is being converted. */
+typedef struct Looker {
+    Bundle bundle;
+    TenantMigrationStatus status[3];
+    Outcome outcomes[3];
+} Looker;
+
+static void *look_thread(void *argument)
+{
+    Looker *looker = argument;
+    OpContext context = sync_context(bench->pooled, &looker->bundle);
+    const OpTenant tenants[] = {
+        {.id = "a", .schema = "t_a"}, {.id = "t", .schema = "t"}, {.id = "b", .schema = "t_b"}};
+    op_status(&context, tenants, 3, looker->status, looker->outcomes);
+    return NULL;
+}
+
+static void a_status_that_was_reading_looks_again(void **state)
+{
+    (void)state;
+    Looker looker = {.bundle = three_files()};
+    sql_run(bench->admin,
+            "DROP SCHEMA IF EXISTS t_a, t_b CASCADE; CREATE SCHEMA t_a; CREATE SCHEMA t_b; CREATE TABLE "
+            "t.__drizzle_migrations %1$s; CREATE TABLE t_a.__drizzle_migrations %1$s; CREATE TABLE "
+            "t_b.__drizzle_migrations %1$s",
+            PACKAGE_TABLES[NAME]);
+    bench->options.set_lock_timeout_ms = DEADLINE_MS;
+    PGconn *other = begin_conversion();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, look_thread, &looker), 0);
+    commit_conversion(other);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 3; i++) {
+        if (looker.status[i].error != NULL)
+            fail_msg("%s", looker.status[i].error);
+        assert_string_equal(looker.status[i].format, i == 1 ? "hash" : "name");
+        assert_int_equal(looker.status[i].pending_count, 3);
+        record_clear(&TENANT_MIGRATION_STATUS, &looker.status[i]);
+    }
+    bundle_clear(&looker.bundle);
+}
+
 /* A file's own mistake is not taken for a conversion. */
 static void a_missing_column_of_a_file_is_its_error(void **state)
 {
@@ -283,6 +359,8 @@ int main(void)
         FAULT(runs_that_race_convert_once),
         FAULT(migrate_and_convert_get_along),
         FAULT(a_run_goes_on_in_the_new_format),
+        FAULT(a_run_that_was_reading_looks_again),
+        FAULT(a_status_that_was_reading_looks_again),
         FAULT(a_missing_column_of_a_file_is_its_error),
         FAULT(a_table_in_use_is_tried_again_a_bounded_number_of_times),
         FAULT(a_row_written_by_somebody_else_meanwhile_is_converted),
