@@ -12,3 +12,4 @@ int cli_diff(const CliArguments *arguments);           /* diff.c */
 int cli_introspect(const CliArguments *arguments);     /* introspect.c */
 int cli_convert_format(const CliArguments *arguments); /* convert_format.c */
 int cli_generate(const CliArguments *arguments);       /* generate.c: also generate:shared */
+int cli_keygen(const CliArguments *arguments);         /* keygen.c */
