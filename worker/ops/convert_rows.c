@@ -3,11 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    COLUMN_ID,
-    COLUMN_IDENTIFIER, /* and the journal time after it */
-    NAMES_MAX = 10     /* in one message */
-};
+enum { COLUMN_ID, COLUMN_IDENTIFIER /* and the journal time after it */ };
+
+enum { NAMES_MAX = 10 /* in one message */ };
 
 static RecordedRows recorded_rows(const ConvertRows *rows)
 {

@@ -70,6 +70,7 @@ static bool take_column(ConvertShape *shape, const char *name, const char *type,
         return take_identifier(shape, name, type, error);
     if (strcmp(name, shape->tracking.time_column) == 0)
         return keep(&shape->time_type, type, error);
+    shape->other_time = name[0] == 'a' ? "applied_at" : "created_at";
     return true;
 }
 
@@ -170,13 +171,23 @@ static void append_constraints(const Rewrite *rewrite)
         sql_append_identifier(rewrite->sql, uniques->items[i]);
         buffer_append_text(rewrite->sql, "; ");
     }
-    if (rewrite->shape->surplus != NULL)
-        buffer_appendf(rewrite->sql, "ALTER TABLE %s DROP COLUMN %s; ", rewrite->qualified,
-                       rewrite->shape->surplus);
 }
 
-/* " TYPE type USING (value of this row)": an array's element at the place that the id has in another. An
- * UPDATE would write every row twice and set off triggers. */
+/* What another format has left: a table with both would be taken for one and refuse the rows of the other. A
+ * second time alone is somebody's own column. */
+static void append_surplus(const Rewrite *rewrite)
+{
+    const ConvertShape *shape = rewrite->shape;
+    if (shape->surplus == NULL)
+        return;
+    buffer_appendf(rewrite->sql, "ALTER TABLE %s DROP COLUMN %s; ", rewrite->qualified, shape->surplus);
+    if (shape->other_time != NULL)
+        buffer_appendf(rewrite->sql, "ALTER TABLE %s DROP COLUMN %s; ", rewrite->qualified,
+                       shape->other_time);
+}
+
+/* The value of each row: an array's element at the place that the row's id has in another. An UPDATE would
+ * write every row twice and set off triggers. */
 static void append_lookup(const Rewrite *rewrite, const char *type,
                           void (*append_value)(const Rewrite *, size_t))
 {
@@ -312,6 +323,7 @@ void convert_shape_append(Buffer *sql, const ConvertShape *shape, const ConvertR
     const Rewrite rewrite = {
         .sql = sql, .shape = shape, .rows = rows, .qualified = buffer_text(&qualified), .target = target};
     append_constraints(&rewrite);
+    append_surplus(&rewrite);
     buffer_appendf(sql, "ALTER TABLE %s ", rewrite.qualified);
     append_time_change(&rewrite);
     append_identifier_change(&rewrite);

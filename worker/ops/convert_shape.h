@@ -13,6 +13,7 @@ typedef struct ConvertShape {
     TrackingTable tracking;
     const char *identifier; /* the column that will hold it: the first of "name" and "hash" */
     const char *surplus;    /* the other one, or NULL */
+    const char *other_time; /* of "applied_at" and "created_at" the one that tells nothing, or NULL */
     char *identifier_type;  /* with its modifier, of `identifier` */
     char *time_type;        /* of tracking.time_column */
     char *primary_key;      /* constraint, or NULL */
