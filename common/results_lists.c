@@ -50,6 +50,14 @@ static const RecordField SEED_RESULTS_FIELDS[] = {
     DETAILS(pgconvoy_seed_results, &TENANT_SEED_RESULT),
 };
 
+static const RecordField CONVERT_RESULTS_FIELDS[] = {
+    COUNT(pgconvoy_convert_results, "total", FIELD_ALWAYS, total),
+    COUNT(pgconvoy_convert_results, "succeeded", FIELD_ALWAYS, succeeded),
+    COUNT(pgconvoy_convert_results, "failed", FIELD_ALWAYS, failed),
+    COUNT(pgconvoy_convert_results, "skipped", FIELD_ALWAYS, skipped),
+    DETAILS(pgconvoy_convert_results, &CONVERT_RESULT),
+};
+
 static const RecordField SCHEMA_DRIFT_FIELDS[] = {
     TEXT(pgconvoy_schema_drift_status, "referenceTenant", reference_tenant),
     COUNT(pgconvoy_schema_drift_status, "total", FIELD_ALWAYS, total),
@@ -68,5 +76,7 @@ const RecordType MIGRATION_STATUSES =
 const RecordType SYNC_STATUSES = RECORD_TYPE("SyncStatus", pgconvoy_sync_status, SYNC_STATUSES_FIELDS);
 const RecordType SYNC_RESULTS = RECORD_TYPE("SyncResults", pgconvoy_sync_results, SYNC_RESULTS_FIELDS);
 const RecordType SEED_RESULTS = RECORD_TYPE("SeedResults", pgconvoy_seed_results, SEED_RESULTS_FIELDS);
+const RecordType CONVERT_RESULTS =
+    RECORD_TYPE("ConvertResults", pgconvoy_convert_results, CONVERT_RESULTS_FIELDS);
 const RecordType SCHEMA_DRIFT_STATUS =
     RECORD_TYPE("SchemaDriftStatus", pgconvoy_schema_drift_status, SCHEMA_DRIFT_FIELDS);
