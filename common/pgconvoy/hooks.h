@@ -12,14 +12,15 @@
  * Migrating, recording as applied and creating a tenant call all of them, also for a tenant without pending
  * migrations; repairing tracking tables only on_progress; a dry run none.
  *
- * - before_migration runs before the transaction begins, after_migration after it has been committed, and
- * only when this call has committed it. Neither a transaction nor a connection is held meanwhile.
- * - after_tenant is called exactly once for each before_tenant, also for one that failed.
- * - What fails first is the tenant's error; a hook that fails afterwards is added to its detail. When
- * on_progress fails for "completed", it is told "failed" as well; what it says to "failed" changes nothing.
- * - A tenant that is tried again, because its worker was lost or another run held its lock, is visited again
- *   from "starting" on; a migration that is committed by then is not announced again, and its
- * after_migration, if that had failed or was lost, is not made up for.
+ * before_migration runs before the transaction begins, after_migration after it has been committed, and only
+ * when this call has committed it; neither a transaction nor a connection is held meanwhile. after_tenant is
+ * called exactly once for each before_tenant, also for one that failed. What fails first is the tenant's
+ * error; a hook that fails afterwards is added to its detail. When on_progress fails for "completed", it is
+ * told "failed" as well; what it answers to "failed" changes nothing.
+ *
+ * A tenant that is tried again, because its worker was lost or another run held its lock, is visited again
+ * from "starting" on; a migration that is committed by then is not announced again, and its after_migration,
+ * if it failed or was lost, is not made up for.
  */
 #pragma once
 #include <pgconvoy/error.h>

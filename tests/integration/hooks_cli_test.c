@@ -238,6 +238,41 @@ static void a_created_tenant_has_its_hooks(void **state)
     fleet_free(fleet);
 }
 
+static void a_create_whose_hook_fails_says_so(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_with(1, "hooks: {after_tenant: [./fail]}");
+    add_program(fleet, "fail", "#!/bin/sh\necho no mail server >&2\nexit 1\n");
+    char *out, *err;
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "tenant:create", "--id", "new"), &out, &err), 1);
+    assert_true(strstr(out, "no mail server") != NULL || strstr(err, "no mail server") != NULL);
+    assert_int_equal(sql_number(fleet->connection, "SELECT count(*) FROM public.marks"), 2);
+    free(out);
+    free(err);
+    fleet_free(fleet);
+}
+
+static void what_a_program_prints_goes_to_the_log_of_those_who_debug(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_with(1, "hooks: {before_tenant: [echo, printed, by, the, hook]}");
+    char *out, *err;
+    assert_int_equal(fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--json"), &out, &err), 0);
+    assert_null(strstr(out, "printed by the hook"));
+    assert_null(strstr(err, "printed by the hook"));
+    free(out);
+    free(err);
+    assert_int_equal(
+        fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--json", "--log-level", "debug"), &out, &err),
+        0);
+    assert_null(strstr(out, "printed by the hook"));
+    assert_non_null(strstr(err, "tenant=t0001"));
+    assert_non_null(strstr(err, "hook before_tenant: printed by the hook"));
+    free(out);
+    free(err);
+    fleet_free(fleet);
+}
+
 static void remote_workers_run_their_own_hooks_for_every_tenant(void **state)
 {
     (void)state;
@@ -383,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_program_past_its_time_fails_its_tenant),
         cmocka_unit_test(a_program_that_cannot_run_is_refused_at_the_start),
         cmocka_unit_test(a_created_tenant_has_its_hooks),
+        cmocka_unit_test(a_create_whose_hook_fails_says_so),
+        cmocka_unit_test(what_a_program_prints_goes_to_the_log_of_those_who_debug),
         cmocka_unit_test(remote_workers_run_their_own_hooks_for_every_tenant),
         cmocka_unit_test(without_hooks_tenants_without_work_stay_where_they_are),
         cmocka_unit_test(a_cancelled_run_ends_its_hooks),

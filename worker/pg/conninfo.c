@@ -158,7 +158,9 @@ bool conninfo_reveals(const ConnectionString *url, const char *text)
     if (whole[0] != '\0' && strstr(text, whole) != NULL)
         return true;
     __attribute__((cleanup(options_free))) PQconninfoOption *options = PQconninfoParse(whole, NULL);
-    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+    if (options == NULL)
+        return true;
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
         if (strcmp(option->dispchar, "*") == 0 && option->val != NULL && option->val[0] != '\0' &&
             strcmp(option->val, text) == 0)
             return true;
