@@ -6,32 +6,21 @@
 #include "coordinator/migrator_internal.h"
 #include "coordinator/plan_warnings.h"
 #include "coordinator/run_table.h"
+#include "coordinator/shared.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more than they bring */ };
 
-static bool find_folder(const MigratorRun *run, const char **ret_folder, Error *error)
-{
-    const Config *config = run->request->fleet.config;
-    *ret_folder = config_text(config, run->shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER);
-    if (!run->shared || (*ret_folder)[0] != '\0')
-        return true;
-    error_set(error, ERROR_CONFIG, "no folder with migrations of the shared schema is configured");
-    error_set_hint(error, "set shared.folder in pgconvoy.yaml, or give the folder to migrate:shared with "
-                          "--migrations-folder");
-    return false;
-}
-
 bool migrator_load(MigratorRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
-    const char *folder;
-    if (!find_folder(run, &folder, error))
+    SettingId folder = run->shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER;
+    if (run->shared && !shared_is_configured(request->config, error))
         return false;
     TextList warnings = {0};
-    bool ok = bundle_load(folder, false, &run->bundle, &warnings, error);
+    bool ok = bundle_load(config_text(request->config, folder), false, &run->bundle, &warnings, error);
     for (size_t i = 0; ok && i < warnings.count; i++)
         fleet_warn(request, warnings.items[i]);
     text_list_clear(&warnings);

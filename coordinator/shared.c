@@ -4,7 +4,17 @@
 #include "coordinator/run_table.h"
 #include <stdlib.h>
 
+const char SHARED_HAS_FAILED[] = "Skipped because the shared schema failed";
 static const char SKIPPED_BY_ABORT[] = "Skipped due to abort";
+
+bool shared_is_configured(const Config *config, Error *error)
+{
+    if (config_text(config, SETTING_SHARED_FOLDER)[0] != '\0')
+        return true;
+    error_set(error, ERROR_CONFIG, "no shared schema is configured");
+    error_set_hint(error, "set shared.folder, the folder of its migrations, in pgconvoy.yaml");
+    return false;
+}
 
 static bool all_succeeded(const RunReport *report)
 {
@@ -43,7 +53,7 @@ static bool go_on(MigratorRun *tenants, const RunReport *shared, Error *error)
     if (tenants->request->action == RUN_STATUS || (!stopped && all_succeeded(shared)))
         return migrator_steps(tenants, error);
     if (!stopped)
-        return migrator_withhold(tenants, "Skipped because the shared schema failed", error);
+        return migrator_withhold(tenants, SHARED_HAS_FAILED, error);
     return !tenants->listed || run_table_skip(tenants->report, SKIPPED_BY_ABORT, error);
 }
 
@@ -102,6 +112,24 @@ SharedMigrationStatus shared_status(const RunEntry *entry)
     };
 }
 
+SharedSeedResult shared_seed_result(const SeedEntry *entry)
+{
+    const TenantSeedResult *result = &entry->result;
+    return (SharedSeedResult){
+        .schema_name = result->schema_name,
+        .success = result->success,
+        .error = result->error,
+        .duration_ms = result->duration_ms,
+        .database = result->database,
+        .outcome = result->outcome,
+        .sqlstate = result->sqlstate,
+        .detail = result->detail,
+        .hint = result->hint,
+        .line = result->line,
+        .column = result->column,
+    };
+}
+
 SharedMigrationResult shared_result_take(RunEntry *entry)
 {
     TenantMigrationResult *result = &entry->result;
@@ -121,5 +149,14 @@ SharedMigrationStatus shared_status_take(RunEntry *entry)
     free(status->outcome);
     text_list_clear(&status->changed);
     *status = (TenantMigrationStatus){0};
+    return taken;
+}
+
+SharedSeedResult shared_seed_result_take(SeedEntry *entry)
+{
+    TenantSeedResult *result = &entry->result;
+    SharedSeedResult taken = shared_seed_result(entry);
+    free(result->tenant_id);
+    *result = (TenantSeedResult){0};
     return taken;
 }

@@ -74,11 +74,15 @@ static const Option SHARED_OPTIONS[] = {
     {.name = "mark-applied",
      .setting = NO_SETTING,
      .doc = "record the pending migrations as applied without running them"},
+    {.name = "strict", .setting = SETTING_RUN_STRICT},
+};
+
+/* For how long a run of one schema goes on and waits. */
+static const Option WAITING_OPTIONS[] = {
     {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
     {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
-    {.name = "strict", .setting = SETTING_RUN_STRICT},
 };
 
 static const Option SHARED_FILES[] = {
@@ -274,6 +278,31 @@ static const Option SEED_OPTIONS[] = {
      .doc = "record the seed in each tenant, and do not run it where it is recorded"},
 };
 
+static const Option SEED_SHARED_OPTIONS[] = {
+    {.name = "file",
+     .letter = 'f',
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "the SQL file that fills the shared schema, run in one transaction"},
+    {.name = "once",
+     .setting = NO_SETTING,
+     .doc = "record the seed, and do not run it where it is recorded"},
+};
+
+static const Option SEED_ALL_OPTIONS[] = {
+    {.name = "shared-file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "the SQL file that fills the shared schema, before the tenants"},
+    {.name = "tenant-file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "the SQL file that fills a tenant; when the shared schema failed, tenants are skipped"},
+    {.name = "once",
+     .setting = NO_SETTING,
+     .doc = "record the seeds, and do not run them where they are recorded"},
+};
+
 static const ExitCode SEED_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be seeded"},
     {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL},
@@ -341,6 +370,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Run", ROWS(SHARED_OPTIONS)},
+                {"Waiting", ROWS(WAITING_OPTIONS)},
                 {"Migrations", ROWS(SHARED_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(MIGRATE_OUTPUT)},
@@ -489,6 +519,38 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = CHOICE_OF_TENANTS,
         .run = cli_seed,
+    },
+    {
+        .name = "seed:shared",
+        .alias = "seed-shared",
+        .summary = "Fill the shared schema, public, of every database with the data of an SQL file.",
+        .usage = "--file FILE [--once] [options]",
+        .example = "pgconvoy seed:shared --file seeds/plans.sql --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_SHARED_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_shared,
+    },
+    {
+        .name = "seed:all",
+        .alias = "seed-all",
+        .summary = "Fill the shared schema and then all tenants with the data of SQL files.",
+        .usage = "--shared-file FILE --tenant-file FILE [--once] [options]",
+        .example = "pgconvoy seed:all --shared-file seeds/plans.sql --tenant-file seeds/tenant.sql",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_ALL_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_all,
     },
 };
 /* clang-format on */
