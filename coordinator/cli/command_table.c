@@ -1,4 +1,5 @@
 #include "coordinator/cli/command.h"
+#include "coordinator/cli/command_shared.h"
 #include "coordinator/cli/commands.h"
 
 enum { TENANT_LIMIT_MAX = 10000000 };
@@ -8,6 +9,8 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
+static const char TARGET_FORMAT[] = "format";
+static const char MIGRATION_NAME[] = "name";
 static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
@@ -67,33 +70,6 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
-};
-
-static const Option SHARED_OPTIONS[] = {
-    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
-    {.name = "mark-applied",
-     .setting = NO_SETTING,
-     .doc = "record the pending migrations as applied without running them"},
-    {.name = "strict", .setting = SETTING_RUN_STRICT},
-};
-
-/* For how long a run of one schema goes on and waits. */
-static const Option WAITING_OPTIONS[] = {
-    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
-    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
-    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
-    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
-};
-
-static const Option SHARED_FILES[] = {
-    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_SHARED_FOLDER},
-    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_SHARED_TABLE},
-    {.name = "format", .argument = "FORMAT", .setting = SETTING_SHARED_FORMAT},
-    {.name = "default-format", .argument = "FORMAT", .setting = SETTING_SHARED_DEFAULT_FORMAT},
-};
-
-static const Option STATUS_EXTENT[] = {
-    {.name = "include-shared", .setting = NO_SETTING, .doc = "the shared schema too"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -198,13 +174,6 @@ static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
-static const ExitCode MIGRATE_SHARED_EXITS[] = {
-    {EXIT_DONE, NULL},       {EXIT_FAILED, "a migration of the shared schema failed"},
-    {EXIT_USAGE, NULL},      {EXIT_ABORTED, "the deadline passed"},
-    {EXIT_UNAVAILABLE, "the shared schema is locked by another run, or no workers came"},
-    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
 static const ExitCode STATUS_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the status of some tenants could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_PENDING, NULL},
@@ -267,49 +236,6 @@ static const Option INTROSPECT_OPTIONS[] = {
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
 };
 
-static const Option SEED_OPTIONS[] = {
-    {.name = "file",
-     .letter = 'f',
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .doc = "the SQL file that fills a tenant, run in one transaction for each"},
-    {.name = "once",
-     .setting = NO_SETTING,
-     .doc = "record the seed in each tenant, and do not run it where it is recorded"},
-};
-
-static const Option SEED_SHARED_OPTIONS[] = {
-    {.name = "file",
-     .letter = 'f',
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .doc = "the SQL file that fills the shared schema, run in one transaction"},
-    {.name = "once",
-     .setting = NO_SETTING,
-     .doc = "record the seed, and do not run it where it is recorded"},
-};
-
-static const Option SEED_ALL_OPTIONS[] = {
-    {.name = "shared-file",
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .doc = "the SQL file that fills the shared schema, before the tenants"},
-    {.name = "tenant-file",
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .doc = "the SQL file that fills a tenant; when the shared schema failed, tenants are skipped"},
-    {.name = "once",
-     .setting = NO_SETTING,
-     .doc = "record the seeds, and do not run them where they are recorded"},
-};
-
-static const ExitCode SEED_EXITS[] = {
-    {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be seeded"},
-    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL},
-    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, "the seed file was refused"},
-    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
 static const ExitCode DIFF_EXITS[] = {
     {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
@@ -341,6 +267,49 @@ static const Option KEYGEN_OPTIONS[] = {
 
 static const ExitCode KEYGEN_EXITS[] = {
     {EXIT_DONE, NULL}, {EXIT_USAGE, "the file exists, cannot be written, or holds no key pair"}, {-1, NULL},
+};
+
+static const Option CONVERT_OPTIONS[] = {
+    {.name = "to",
+     .argument = "FORMAT",
+     .setting = NO_SETTING,
+     .exclusive = TARGET_FORMAT,
+     .doc = "the new format: name, hash or drizzle-kit"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+};
+
+static const Option CONVERT_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode CONVERT_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, "some tenants could not be converted"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const Option GENERATE_OPTIONS[] = {
+    {.name = "name",
+     .letter = 'n',
+     .argument = "NAME",
+     .setting = NO_SETTING,
+     .exclusive = MIGRATION_NAME,
+     .doc = "what it is about, such as \"add users\""},
+};
+
+static const Option GENERATE_FOLDERS[] = {
+    {.name = "shared", .setting = NO_SETTING, .doc = "into the folder of the shared schema's migrations"},
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+};
+
+static const ExitCode GENERATE_EXITS[] = {
+    {EXIT_DONE, "the file was made"},
+    {EXIT_FAILED, "it could not be written"},
+    {EXIT_USAGE, NULL},
+    {EXIT_MIGRATIONS, "there is no such folder, or drizzle-kit keeps it"},
+    {-1, NULL},
 };
 
 static const Command ROWS_OF_COMMANDS[] = {
@@ -551,6 +520,53 @@ static const Command ROWS_OF_COMMANDS[] = {
                 {"Output", ROWS(MIGRATE_OUTPUT)},
             },
         .run = cli_seed_all,
+    },
+    {
+        .name = "convert-format",
+        .summary = "Change the format of tracking tables; by default of all tenants.",
+        .usage = "--to FORMAT [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy convert-format --to hash --dry-run",
+        .exits = CONVERT_EXITS,
+        .groups =
+            {
+                {"Conversion", ROWS(CONVERT_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Migrations", ROWS(CONVERT_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TARGET_FORMAT,
+        .run = cli_convert_format,
+    },
+    {
+        .name = "generate",
+        .summary = "Start the next migration file; needs no database.",
+        .usage = "--name NAME [--shared] [options]",
+        .example = "pgconvoy generate --name \"add users\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Folder", ROWS(GENERATE_FOLDERS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
+    },
+    {
+        .name = "generate:shared",
+        .summary = "Start the next migration file of the shared schema; needs no database.",
+        .usage = "--name NAME [options]",
+        .example = "pgconvoy generate:shared --name \"add plans\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
     },
 };
 /* clang-format on */

@@ -15,3 +15,5 @@ int cli_keygen(const CliArguments *arguments);         /* keygen.c */
 int cli_seed_shared(const CliArguments *arguments);    /* seed_shared.c */
 int cli_seed_all(const CliArguments *arguments);       /* seed_shared.c */
 int cli_seed(const CliArguments *arguments);           /* seed.c */
+int cli_convert_format(const CliArguments *arguments); /* convert_format.c */
+int cli_generate(const CliArguments *arguments);       /* generate.c: also generate:shared */
