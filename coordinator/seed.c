@@ -223,7 +223,6 @@ static bool skip(SeedRun *run, const char *reason, Error *error)
 static bool go_on(SeedRun *tenants, const SeedReport *shared, Error *error)
 {
     const Fleet *fleet = tenants->fleet;
-    fleet_use(tenants->fleet, false, &tenants->bundle);
     if (fleet->aborted || fleet->cancelled)
         return skip(tenants, fleet_outcome_text(TENANT_SKIPPED, OUTCOME_NOT_STARTED), error);
     if (shared->totals.succeeded == shared->totals.total)
@@ -242,7 +241,9 @@ static bool run_shared(SeedRun *shared, SeedRun *tenants, Error *error)
 {
     fleet_use(shared->fleet, true, &shared->bundle);
     shared->started_ms = clock_now_ms(&SYSTEM_CLOCK);
-    if (run_steps(shared, error))
+    bool ok = run_steps(shared, error);
+    fleet_use(tenants->fleet, false, &tenants->bundle); /* the other one will not last */
+    if (ok)
         return true;
     tenants->report->refused_files = shared->report->refused_files;
     shared->report->refused_files = (RecordList){0};
@@ -275,11 +276,12 @@ static bool run_both(SeedRun *tenants, Error *error)
                       .file = request->shared_file};
     bool ok = prepare_both(&shared, tenants, error) && run_shared(&shared, tenants, error);
     finish(&shared);
-    if (ok)
-        return go_on(tenants, report, error);
-    ERROR_CLEANUP Error ignored = {0};
-    if (!skip(tenants, fleet_outcome_text(TENANT_SKIPPED, OUTCOME_NOT_STARTED), &ignored))
-        error_set_detail(error, "%s", ignored.message);
+    if (ok && go_on(tenants, report, error))
+        return true;
+    ERROR_CLEANUP Error unfilled = {0};
+    const char *reason = fleet_outcome_text(TENANT_SKIPPED, OUTCOME_NOT_STARTED);
+    if (!tenants->report->seeding && !skip(tenants, reason, &unfilled))
+        error_set_detail(error, "%s", unfilled.message);
     return false;
 }
 

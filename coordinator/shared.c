@@ -36,7 +36,9 @@ static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
 {
     fleet_use(shared->fleet, true, &shared->bundle);
     shared->started_ms = clock_now_ms(&SYSTEM_CLOCK);
-    if (migrator_steps(shared, error))
+    bool ok = migrator_steps(shared, error);
+    fleet_use(tenants->fleet, false, &tenants->bundle); /* the other one will not last */
+    if (ok)
         return true;
     tenants->report->refused_files = shared->report->refused_files;
     shared->report->refused_files = (RecordList){0};
@@ -48,7 +50,6 @@ static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
 static bool go_on(MigratorRun *tenants, const RunReport *shared, Error *error)
 {
     const Fleet *fleet = tenants->fleet;
-    fleet_use(tenants->fleet, false, &tenants->bundle);
     bool stopped = fleet->aborted || fleet->cancelled;
     if (tenants->request->action == RUN_STATUS || (!stopped && all_succeeded(shared)))
         return migrator_steps(tenants, error);
@@ -67,11 +68,12 @@ bool shared_and_tenants(MigratorRun *tenants, Error *error)
     tenants->report->shared = report;
     bool ok = prepare(&shared, tenants, error) && run_shared(&shared, tenants, error);
     migrator_finish(&shared);
-    if (ok)
-        return go_on(tenants, report, error);
-    ERROR_CLEANUP Error ignored = {0};
-    if (tenants->listed && !run_table_skip(tenants->report, SKIPPED_BY_ABORT, &ignored))
-        error_set_detail(error, "%s", ignored.message);
+    if (ok && go_on(tenants, report, error))
+        return true;
+    ERROR_CLEANUP Error unfilled = {0};
+    if (tenants->listed && !tenants->report->applying &&
+        !run_table_skip(tenants->report, SKIPPED_BY_ABORT, &unfilled))
+        error_set_detail(error, "%s", unfilled.message);
     return false;
 }
 
