@@ -3,6 +3,7 @@
 #include "coordinator/shared.h"
 #include "tests/support/cluster.h"
 #include "tests/support/test.h"
+#include <stdio.h>
 
 static Cluster *cluster;
 static PGconn *connection;
@@ -104,6 +105,71 @@ static void results_have_the_packages_fields(void **state)
     record_clear(&SHARED_MIGRATION_RESULT, &result);
 }
 
+/* What callbacks were told, one after the other. */
+typedef struct Story {
+    char text[512];
+} Story;
+
+static void tell(Story *story, const char *tenant_id, const char *what, const char *migration)
+{
+    size_t length = strlen(story->text);
+    snprintf(story->text + length, sizeof story->text - length, "%s%s%s%s ",
+             tenant_id != NULL ? "tenant:" : "", what, migration != NULL ? ":" : "",
+             migration != NULL ? migration : "");
+}
+
+static bool on_progress(void *context, const char *tenant_id, const char *status, const char *migration,
+                        pgconvoy_error *error)
+{
+    (void)error;
+    tell(context, tenant_id, status, migration);
+    return true;
+}
+
+static bool before_tenant(void *context, const char *tenant_id, pgconvoy_error *error)
+{
+    (void)error;
+    tell(context, tenant_id, "before", NULL);
+    return true;
+}
+
+static bool after_migration(void *context, const char *tenant_id, const char *migration, int64_t duration_ms,
+                            pgconvoy_error *error)
+{
+    (void)error;
+    (void)duration_ms;
+    tell(context, tenant_id, "after", migration);
+    return true;
+}
+
+/* An operator's program, which is about tenants, would fail here. */
+static void the_shared_schema_is_visited_by_callbacks_alone(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0};
+    assert_true(config_set(config, SETTING_HOOKS_BEFORE_TENANT, "/bin/false", SOURCE_FLAG, &error));
+    assert_true(config_set(config, SETTING_HOOKS_AFTER_TENANT, "/bin/false", SOURCE_FLAG, &error));
+    assert_true(config_set(config, SETTING_SHARED_TABLE, "visited", SOURCE_FLAG, &error));
+    sql_run(connection, "DROP TABLE public.plans_too");
+    Story story = {0};
+    const pgconvoy_hooks hooks = {.context = &story,
+                                  .on_progress = on_progress,
+                                  .before_tenant = before_tenant,
+                                  .after_migration = after_migration};
+    RunRequest request = {.fleet = {.config = config,
+                                    .workers = config_worker_endpoints(config),
+                                    .hooks = &hooks,
+                                    .shared = true,
+                                    .interrupt_fd = -1}};
+    RunReport report;
+    if (!migrator_run(&request, &report, &error))
+        fail_msg("%s", error.message);
+    assert_string_equal(report.entries[0].result.error, "division by zero");
+    run_report_clear(&report);
+    assert_string_equal(story.text, "starting before migrating:0001_plans after:0001_plans "
+                                    "migrating:0002_bad failed ");
+}
+
 static char *folder;
 
 static int start(void **state)
@@ -145,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_have_the_packages_fields),
         cmocka_unit_test(callbacks_tell_the_shared_schema_from_a_tenant_of_that_name),
+        cmocka_unit_test(the_shared_schema_is_visited_by_callbacks_alone),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
