@@ -39,7 +39,7 @@ bool operation_from_name(const char *name, OperationId *ret_id)
 bool operation_takes_shared(OperationId id)
 {
     return id == OPERATION_PARSE || id == OPERATION_STATUS || id == OPERATION_MIGRATE ||
-           id == OPERATION_MARK_APPLIED;
+           id == OPERATION_MARK_APPLIED || id == OPERATION_SEED;
 }
 
 #define OPTION(name, kind, member)                                         \

@@ -58,3 +58,36 @@ const RecordType SHARED_MIGRATION_RESULT_CLI =
     RECORD_TYPE("SharedMigrationResultCli", SharedMigrationResult, MIGRATED_CLI_FIELDS);
 const RecordType SHARED_MIGRATION_STATUS =
     RECORD_TYPE("SharedMigrationStatus", SharedMigrationStatus, STATUS_FIELDS);
+
+#define SEEDED(name, kind, rule, member)                                 \
+    {                                                                    \
+        (name), (kind), (rule), offsetof(SharedSeedResult, member), NULL \
+    }
+
+#define SEEDED_OURS                                                                                        \
+    SEEDED("database", FIELD_TEXT, FIELD_OPTIONAL, database),                                              \
+        SEEDED("outcome", FIELD_TEXT, FIELD_ALWAYS, outcome),                                              \
+        SEEDED("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate),                                          \
+        SEEDED("detail", FIELD_TEXT, FIELD_OPTIONAL, detail),                                              \
+        SEEDED("hint", FIELD_TEXT, FIELD_OPTIONAL, hint), SEEDED("line", FIELD_INT, FIELD_OPTIONAL, line), \
+        SEEDED("column", FIELD_INT, FIELD_OPTIONAL, column)
+
+static const RecordField SEED_FIELDS[] = {
+    SEEDED("schemaName", FIELD_TEXT, FIELD_ALWAYS, schema_name),
+    SEEDED("success", FIELD_BOOL, FIELD_ALWAYS, success),
+    SEEDED("error", FIELD_TEXT, FIELD_OPTIONAL, error),
+    SEEDED("durationMs", FIELD_INT, FIELD_ALWAYS, duration_ms),
+    SEEDED_OURS,
+};
+
+static const RecordField SEED_CLI_FIELDS[] = {
+    SEEDED("schema", FIELD_TEXT, FIELD_ALWAYS, schema_name),
+    SEEDED("success", FIELD_BOOL, FIELD_ALWAYS, success),
+    SEEDED("durationMs", FIELD_INT, FIELD_ALWAYS, duration_ms),
+    SEEDED("error", FIELD_TEXT, FIELD_OPTIONAL, error),
+    SEEDED_OURS,
+};
+
+const RecordType SHARED_SEED_RESULT = RECORD_TYPE("SharedSeedResult", SharedSeedResult, SEED_FIELDS);
+const RecordType SHARED_SEED_RESULT_CLI =
+    RECORD_TYPE("SharedSeedResultCli", SharedSeedResult, SEED_CLI_FIELDS);

@@ -10,3 +10,8 @@ extern const RecordType SHARED_MIGRATION_RESULT_CLI; /* error after durationMs a
 typedef pgconvoy_shared_migration_status SharedMigrationStatus;
 
 extern const RecordType SHARED_MIGRATION_STATUS;
+
+typedef pgconvoy_shared_seed_result SharedSeedResult;
+
+extern const RecordType SHARED_SEED_RESULT;
+extern const RecordType SHARED_SEED_RESULT_CLI; /* "schema" for "schemaName" */

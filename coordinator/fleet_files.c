@@ -1,28 +1,16 @@
 #include "coordinator/fleet.h"
 #include <stdlib.h>
 
-static bool find_folder(const Config *config, bool shared, const char **ret_folder, Error *error)
-{
-    *ret_folder = config_text(config, shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER);
-    if (!shared || (*ret_folder)[0] != '\0')
-        return true;
-    error_set(error, ERROR_CONFIG, "no folder with migrations of the shared schema is configured");
-    error_set_hint(error, "set shared.folder in pgconvoy.yaml, or give the folder to migrate:shared with "
-                          "--migrations-folder");
-    return false;
-}
-
 bool fleet_load_files(const FleetRequest *request, bool shared, FleetFiles *ret_files, Error *error)
 {
-    const char *folder;
+    SettingId folder = shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER;
     *ret_files = (FleetFiles){.bundle = request->files};
     if (request->files != NULL)
         return true;
     ret_files->bundle = &ret_files->loaded;
     TextList warnings = {0};
-    if (!find_folder(request->config, shared, &folder, error))
-        return false;
-    bool ok = bundle_load(folder, request->allow_no_files, &ret_files->loaded, &warnings, error);
+    bool ok = bundle_load(config_text(request->config, folder), request->allow_no_files, &ret_files->loaded,
+                          &warnings, error);
     for (size_t i = 0; ok && i < warnings.count; i++)
         fleet_warn(request, warnings.items[i]);
     text_list_clear(&warnings);

@@ -6,6 +6,7 @@
 #include "coordinator/migrator_internal.h"
 #include "coordinator/plan_warnings.h"
 #include "coordinator/run_table.h"
+#include "coordinator/shared.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@ enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more t
 
 bool migrator_load(MigratorRun *run, Error *error)
 {
-    if (!fleet_load_files(&run->request->fleet, run->shared, &run->files, error))
+    const FleetRequest *request = &run->request->fleet;
+    if ((run->shared && !shared_is_configured(request->config, error)) ||
+        !fleet_load_files(request, run->shared, &run->files, error))
         return false;
     run->report->migration_count = run->files.bundle->count;
     return true;

@@ -18,15 +18,22 @@ static json_t *results_json(const SeedReport *report)
     return list;
 }
 
-bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
+json_t *report_seed_document(const SeedReport *report)
 {
     const EngineTotals *totals = &report->totals;
-    json_t *document =
-        json_pack("{s:o*,s:{s:I,s:I,s:I,s:I,s:I}}", "results", results_json(report), "summary", "total",
-                  (json_int_t)totals->total, "succeeded", (json_int_t)totals->succeeded, "failed",
-                  (json_int_t)totals->failed, "skipped", (json_int_t)(totals->skipped + totals->pending),
-                  "durationMs", (json_int_t)report->duration_ms);
-    if (json_object_get(document, "results") == NULL) {
+    json_t *results = results_json(report);
+    if (results == NULL)
+        return NULL;
+    return json_pack("{s:o,s:{s:I,s:I,s:I,s:I}}", "results", results, "summary", "total",
+                     (json_int_t)totals->total, "succeeded", (json_int_t)totals->succeeded, "failed",
+                     (json_int_t)totals->failed, "skipped", (json_int_t)(totals->skipped + totals->pending));
+}
+
+bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
+{
+    json_t *document = report_seed_document(report);
+    json_t *summary = json_object_get(document, "summary");
+    if (json_object_set_new(summary, "durationMs", json_integer(report->duration_ms)) != 0) {
         json_decref(document);
         return error_memory(error);
     }

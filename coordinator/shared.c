@@ -4,7 +4,17 @@
 #include "coordinator/run_table.h"
 #include <stdlib.h>
 
+const char SHARED_HAS_FAILED[] = "Skipped because the shared schema failed";
 static const char SKIPPED_BY_ABORT[] = "Skipped due to abort";
+
+bool shared_is_configured(const Config *config, Error *error)
+{
+    if (config_text(config, SETTING_SHARED_FOLDER)[0] != '\0')
+        return true;
+    error_set(error, ERROR_CONFIG, "no shared schema is configured");
+    error_set_hint(error, "set shared.folder, the folder of its migrations, in pgconvoy.yaml");
+    return false;
+}
 
 static bool all_succeeded(const RunReport *report)
 {
@@ -26,7 +36,9 @@ static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
 {
     fleet_use(shared->fleet, true, shared->files.bundle);
     shared->started_ms = clock_now_ms(&SYSTEM_CLOCK);
-    if (migrator_steps(shared, error))
+    bool ok = migrator_steps(shared, error);
+    fleet_use(tenants->fleet, false, tenants->files.bundle); /* the other one will not last */
+    if (ok)
         return true;
     tenants->report->refused_files = shared->report->refused_files;
     shared->report->refused_files = (RecordList){0};
@@ -38,12 +50,11 @@ static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
 static bool go_on(MigratorRun *tenants, const RunReport *shared, Error *error)
 {
     const Fleet *fleet = tenants->fleet;
-    fleet_use(tenants->fleet, false, tenants->files.bundle);
     bool stopped = fleet->aborted || fleet->cancelled;
     if (tenants->request->action == RUN_STATUS || (!stopped && all_succeeded(shared)))
         return migrator_steps(tenants, error);
     if (!stopped)
-        return migrator_withhold(tenants, "Skipped because the shared schema failed", error);
+        return migrator_withhold(tenants, SHARED_HAS_FAILED, error);
     return !tenants->listed || run_table_skip(tenants->report, SKIPPED_BY_ABORT, error);
 }
 
@@ -57,11 +68,12 @@ bool shared_and_tenants(MigratorRun *tenants, Error *error)
     tenants->report->shared = report;
     bool ok = prepare(&shared, tenants, error) && run_shared(&shared, tenants, error);
     migrator_finish(&shared);
-    if (ok)
-        return go_on(tenants, report, error);
-    ERROR_CLEANUP Error ignored = {0};
-    if (tenants->listed && !run_table_skip(tenants->report, SKIPPED_BY_ABORT, &ignored))
-        error_set_detail(error, "%s", ignored.message);
+    if (ok && go_on(tenants, report, error))
+        return true;
+    ERROR_CLEANUP Error unfilled = {0};
+    if (tenants->listed && !tenants->report->applying &&
+        !run_table_skip(tenants->report, SKIPPED_BY_ABORT, &unfilled))
+        error_set_detail(error, "%s", unfilled.message);
     return false;
 }
 
@@ -102,6 +114,24 @@ SharedMigrationStatus shared_status(const RunEntry *entry)
     };
 }
 
+SharedSeedResult shared_seed_result(const SeedEntry *entry)
+{
+    const TenantSeedResult *result = &entry->result;
+    return (SharedSeedResult){
+        .schema_name = result->schema_name,
+        .success = result->success,
+        .error = result->error,
+        .duration_ms = result->duration_ms,
+        .database = result->database,
+        .outcome = result->outcome,
+        .sqlstate = result->sqlstate,
+        .detail = result->detail,
+        .hint = result->hint,
+        .line = result->line,
+        .column = result->column,
+    };
+}
+
 SharedMigrationResult shared_result_take(RunEntry *entry)
 {
     TenantMigrationResult *result = &entry->result;
@@ -121,5 +151,14 @@ SharedMigrationStatus shared_status_take(RunEntry *entry)
     free(status->outcome);
     text_list_clear(&status->changed);
     *status = (TenantMigrationStatus){0};
+    return taken;
+}
+
+SharedSeedResult shared_seed_result_take(SeedEntry *entry)
+{
+    TenantSeedResult *result = &entry->result;
+    SharedSeedResult taken = shared_seed_result(entry);
+    free(result->tenant_id);
+    *result = (TenantSeedResult){0};
     return taken;
 }

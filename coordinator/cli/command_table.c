@@ -1,4 +1,5 @@
 #include "coordinator/cli/command.h"
+#include "coordinator/cli/command_shared.h"
 #include "coordinator/cli/commands.h"
 
 enum { TENANT_LIMIT_MAX = 10000000 };
@@ -69,29 +70,6 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
-};
-
-static const Option SHARED_OPTIONS[] = {
-    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
-    {.name = "mark-applied",
-     .setting = NO_SETTING,
-     .doc = "record the pending migrations as applied without running them"},
-    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
-    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
-    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
-    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
-    {.name = "strict", .setting = SETTING_RUN_STRICT},
-};
-
-static const Option SHARED_FILES[] = {
-    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_SHARED_FOLDER},
-    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_SHARED_TABLE},
-    {.name = "format", .argument = "FORMAT", .setting = SETTING_SHARED_FORMAT},
-    {.name = "default-format", .argument = "FORMAT", .setting = SETTING_SHARED_DEFAULT_FORMAT},
-};
-
-static const Option STATUS_EXTENT[] = {
-    {.name = "include-shared", .setting = NO_SETTING, .doc = "the shared schema too"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -196,13 +174,6 @@ static const ExitCode MIGRATE_EXITS[] = {
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
-static const ExitCode MIGRATE_SHARED_EXITS[] = {
-    {EXIT_DONE, NULL},       {EXIT_FAILED, "a migration of the shared schema failed"},
-    {EXIT_USAGE, NULL},      {EXIT_ABORTED, "the deadline passed"},
-    {EXIT_UNAVAILABLE, "the shared schema is locked by another run, or no workers came"},
-    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
 static const ExitCode STATUS_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the status of some tenants could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_PENDING, NULL},
@@ -263,24 +234,6 @@ static const Option INTROSPECT_OPTIONS[] = {
      .exclusive = CHOICE_OF_TENANTS,
      .doc = "this tenant (db/ID when several databases know the id)"},
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
-};
-
-static const Option SEED_OPTIONS[] = {
-    {.name = "file",
-     .letter = 'f',
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .doc = "the SQL file that fills a tenant, run in one transaction for each"},
-    {.name = "once",
-     .setting = NO_SETTING,
-     .doc = "record the seed in each tenant, and do not run it where it is recorded"},
-};
-
-static const ExitCode SEED_EXITS[] = {
-    {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be seeded"},
-    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL},
-    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, "the seed file was refused"},
-    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
 static const ExitCode DIFF_EXITS[] = {
@@ -386,6 +339,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Run", ROWS(SHARED_OPTIONS)},
+                {"Waiting", ROWS(WAITING_OPTIONS)},
                 {"Migrations", ROWS(SHARED_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(MIGRATE_OUTPUT)},
@@ -519,6 +473,55 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_keygen,
     },
     {
+        .name = "seed",
+        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
+        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_seed,
+    },
+    {
+        .name = "seed:shared",
+        .alias = "seed-shared",
+        .summary = "Fill the shared schema, public, of every database with the data of an SQL file.",
+        .usage = "--file FILE [--once] [options]",
+        .example = "pgconvoy seed:shared --file seeds/plans.sql --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_SHARED_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_shared,
+    },
+    {
+        .name = "seed:all",
+        .alias = "seed-all",
+        .summary = "Fill the shared schema and then all tenants with the data of SQL files.",
+        .usage = "--shared-file FILE --tenant-file FILE [--once] [options]",
+        .example = "pgconvoy seed:all --shared-file seeds/plans.sql --tenant-file seeds/tenant.sql",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_ALL_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_all,
+    },
+    {
         .name = "convert-format",
         .summary = "Change the format of tracking tables; by default of all tenants.",
         .usage = "--to FORMAT [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
@@ -564,23 +567,6 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = MIGRATION_NAME,
         .run = cli_generate,
-    },
-    {
-        .name = "seed",
-        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
-        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
-        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
-        .exits = SEED_EXITS,
-        .groups =
-            {
-                {"Seed", ROWS(SEED_OPTIONS)},
-                {"Tenants", ROWS(TENANT_OPTIONS)},
-                {"Run", ROWS(ACTION_OPTIONS)},
-                {"Workers", ROWS(WORKER_LINKS)},
-                {"Output", ROWS(MIGRATE_OUTPUT)},
-            },
-        .required = CHOICE_OF_TENANTS,
-        .run = cli_seed,
     },
 };
 /* clang-format on */

@@ -11,7 +11,9 @@ int cli_tenant_drop(const CliArguments *arguments);    /* tenant_drop.c */
 int cli_tenant_exists(const CliArguments *arguments);  /* tenant_exists.c */
 int cli_diff(const CliArguments *arguments);           /* diff.c */
 int cli_introspect(const CliArguments *arguments);     /* introspect.c */
+int cli_keygen(const CliArguments *arguments);         /* keygen.c */
+int cli_seed_shared(const CliArguments *arguments);    /* seed_shared.c */
+int cli_seed_all(const CliArguments *arguments);       /* seed_shared.c */
+int cli_seed(const CliArguments *arguments);           /* seed.c */
 int cli_convert_format(const CliArguments *arguments); /* convert_format.c */
 int cli_generate(const CliArguments *arguments);       /* generate.c: also generate:shared */
-int cli_keygen(const CliArguments *arguments);         /* keygen.c */
-int cli_seed(const CliArguments *arguments);           /* seed.c */

@@ -341,9 +341,9 @@ static void without_a_shared_folder_its_calls_fail(void **state)
     pgconvoy_error error = {0};
     assert_false(pgconvoy_has_shared_migrations(migrator));
     expect_error(pgconvoy_migrate_shared(migrator, NULL, NULL, &error), &error, PGCONVOY_ERROR_CONFIG,
-                 "no folder with migrations of the shared schema");
+                 "no shared schema is configured");
     expect_error(pgconvoy_get_shared_status(migrator, NULL, &error), &error, PGCONVOY_ERROR_CONFIG,
-                 "no folder with migrations of the shared schema");
+                 "no shared schema is configured");
     pgconvoy_migrator_free(migrator);
     fleet_free(fleet);
 }

@@ -205,6 +205,66 @@ static void an_interruption_between_leaves_the_tenants_alone(void **state)
     fleet_free(fleet);
 }
 
+/* Who was to follow is known, and told to be skipped. */
+static void expect_two_skipped(json_t *report, const char *reason)
+{
+    assert_int_equal(json_number(report, "total"), 2);
+    assert_int_equal(json_number(report, "skipped"), 2);
+    json_t *entry = json_array_get(json_object_get(report, "results"), 1);
+    assert_string_equal(json_string_value(json_object_get(entry, "tenantId")), "t0002");
+    assert_string_equal(json_string_value(json_object_get(entry, "error")), reason);
+}
+
+static void named_tenants_are_skipped_by_an_interruption(void **state)
+{
+    (void)state;
+    Fleet *fleet = shared_fleet(2);
+    add_shared(fleet, "0003_slow", "SELECT pg_sleep(1);");
+    Process *run = fleet_start(
+        fleet, WORDS("pgconvoy", "migrate", "--tenants", "t0001,t0002", "--with-shared", "--json"));
+    await_sleeper(fleet);
+    process_signal(run, SIGTERM);
+    assert_int_equal(process_wait(run, 30000), 130);
+    char *out = process_out(run);
+    json_t *report = json_loads(out, 0, NULL);
+    expect_two_skipped(report, "Skipped due to abort");
+    json_decref(report);
+    free(out);
+    process_free(run);
+    expect_number(fleet, 0, TENANT_OBJECTS);
+    fleet_free(fleet);
+}
+
+static void without_workers_the_report_says_how_far_it_came(void **state)
+{
+    (void)state;
+    Fleet *fleet = shared_fleet(2);
+    add_shared(fleet, "0003_slow", "SELECT pg_sleep(30);");
+    const char *endpoint = fleet_endpoint();
+    Process *worker = fleet_start_worker(fleet, endpoint, "2");
+    Process *run =
+        fleet_start(fleet, WORDS("pgconvoy", "migrate", "--tenants", "t0001,t0002", "--with-shared", "--json",
+                                 "--listen", endpoint, "--plain", "--wait", "3000"));
+    await_sleeper(fleet);
+    process_signal(worker, SIGKILL);
+    int status = process_wait(run, 60000);
+    char *out = process_out(run), *err = process_err(run);
+    if (status != 6)
+        fail_msg("exit %d: %s%s", status, out, err);
+    json_t *report = json_loads(out, 0, NULL);
+    expect_two_skipped(report, "Skipped due to abort");
+    assert_true(json_is_false(json_object_get(json_object_get(report, "shared"), "success")));
+    assert_int_equal(strncmp(json_string_value(json_object_get(report, "error")), "shared schema: ", 15), 0);
+    json_decref(report);
+    free(out);
+    free(err);
+    process_free(run);
+    process_free(worker);
+    sql_number(fleet->connection, "SELECT pg_terminate_backend(pid)::int %s", SLEEPER);
+    expect_number(fleet, 0, TENANT_OBJECTS);
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +275,8 @@ int main(void)
         cmocka_unit_test(a_lost_connection_costs_time_and_nothing_else),
         cmocka_unit_test(a_cancellation_leaves_the_rest_pending),
         cmocka_unit_test(an_interruption_between_leaves_the_tenants_alone),
+        cmocka_unit_test(named_tenants_are_skipped_by_an_interruption),
+        cmocka_unit_test(without_workers_the_report_says_how_far_it_came),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
 }

@@ -13,3 +13,8 @@ bool op_schema_check(const RunOptions *options, const char *schema, Error *error
     return error_set(error, ERROR_TENANTS, "%s%s%s is not the shared schema", proper ? "schema \"" : "that",
                      proper ? schema : "", proper ? "\"" : "");
 }
+
+const char *op_callback_id(const OpContext *context, const OpTenant *tenant)
+{
+    return context->options->shared ? NULL : tenant->id;
+}

@@ -111,7 +111,7 @@ static bool announce_step(Migrating *migrating, const Step *step)
     if (turn_is_cancelled(turn))
         return error_set(&turn->error, ERROR_CANCELLED, "cancelled before migration \"%s\" began", name);
     make_room_for_hooks(turn);
-    return hook_progress(context->hooks, turn->tenant->id, "migrating", name, &turn->error) &&
+    return hook_progress(context->hooks, site.tenant_id, "migrating", name, &turn->error) &&
            hook_before_migration(context->hooks, &site, name, &turn->error);
 }
 
