@@ -39,6 +39,7 @@ RESULT(tenant_schema, TENANT_SCHEMA)
 RESULT(seed_results, SEED_RESULTS)
 RESULT(tenant_seed_result, TENANT_SEED_RESULT)
 RESULT(convert_results, CONVERT_RESULTS)
+RESULT(shared_seed_result, SHARED_SEED_RESULT)
 RESULT(shared_migration_result, SHARED_MIGRATION_RESULT)
 RESULT(shared_migration_status, SHARED_MIGRATION_STATUS)
 CLEAR(migration_statuses, MIGRATION_STATUSES)
@@ -94,6 +95,20 @@ char *pgconvoy_migration_with_shared_json(const pgconvoy_migration_with_shared *
 {
     return with_shared(record_to_json(&SHARED_MIGRATION_RESULT, &result->shared),
                        record_to_json(&MIGRATION_RESULTS, &result->tenants));
+}
+
+void pgconvoy_seed_with_shared_clear(pgconvoy_seed_with_shared *result)
+{
+    if (result == NULL)
+        return;
+    record_clear(&SHARED_SEED_RESULT, &result->shared);
+    record_clear(&SEED_RESULTS, &result->tenants);
+}
+
+char *pgconvoy_seed_with_shared_json(const pgconvoy_seed_with_shared *result)
+{
+    return with_shared(record_to_json(&SHARED_SEED_RESULT, &result->shared),
+                       record_to_json(&SEED_RESULTS, &result->tenants));
 }
 
 bool pgconvoy_texts_add(pgconvoy_texts *texts, const char *text)

@@ -348,6 +348,42 @@ static void without_a_shared_folder_its_calls_fail(void **state)
     fleet_free(fleet);
 }
 
+static void seeds_fill_the_shared_schema_first(void **state)
+{
+    (void)state;
+    char folder[256];
+    Fleet *fleet = fleet_new(cluster, 2);
+    sql_run(fleet->connection, "CREATE TABLE public.s (v text)");
+    add_shared(fleet, "0001_plans", "SELECT 1", folder);
+    Heard heard = {.tenants = "t0001 t0002"};
+    pgconvoy_migrator *migrator = hooked_migrator(fleet, &heard, folder);
+    pgconvoy_run_options options = one_by_one(&heard);
+    pgconvoy_error error = {0};
+    CLEAN(shared_seed_result) shared = {0};
+    CLEAN(seed_with_shared) both = {0}, withheld = {0};
+    expect_no_error(pgconvoy_seed_shared(migrator, fill, &heard, &shared, &error), &error);
+    expect_heard(&heard, "(shared) seed\n");
+    expect_json(pgconvoy_shared_seed_result_json(&shared),
+                "{\"schemaName\":\"public\",\"success\":true,\"durationMs\":0,\"outcome\":\"applied\"}");
+    expect_no_error(pgconvoy_seed_all_with_shared(migrator, fill, fill, &heard, &options, &both, &error),
+                    &error);
+    assert_true(both.shared.success);
+    assert_int_equal(both.tenants.succeeded, 2);
+    expect_heard(&heard, "(shared) starting\n(shared) seeding\n(shared) seed\n(shared) completed\n"
+                         "t0001 starting\nt0001 seeding\nt0001 seed\nt0001 completed\n"
+                         "t0002 starting\nt0002 seeding\nt0002 seed\nt0002 completed\n");
+    assert_int_equal(sql_number(fleet->connection, "SELECT count(*) FROM public.s WHERE v = 'public'"), 2);
+
+    heard.fail_hook = "seed";
+    expect_no_error(pgconvoy_seed_all_with_shared(migrator, fill, fill, &heard, NULL, &withheld, &error),
+                    &error);
+    assert_false(withheld.shared.success);
+    assert_int_equal(withheld.tenants.skipped, 2);
+    expect_heard(&heard, "(shared) seed\n");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -374,6 +410,7 @@ int main(void)
         cmocka_unit_test(the_shared_schema_comes_before_the_tenants),
         cmocka_unit_test(tenants_wait_for_a_shared_schema_that_succeeds),
         cmocka_unit_test(without_a_shared_folder_its_calls_fail),
+        cmocka_unit_test(seeds_fill_the_shared_schema_first),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
