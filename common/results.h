@@ -57,3 +57,4 @@ typedef struct ParseResult {
 extern const RecordType PARSE_RESULT;
 
 #include "common/results_tenants.h"
+#include "common/results_clone.h"

@@ -15,6 +15,7 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_DROP] = op_drop,
     [OPERATION_DIGEST] = op_digest,
     [OPERATION_INTROSPECT] = op_introspect,
+    [OPERATION_CLONE] = op_clone,
 };
 
 OpFunction *op_function(OperationId id)
