@@ -36,6 +36,18 @@ static CloneEnd after_refusal(Clone *clone)
     return again_if(again);
 }
 
+/* The lock that is held may be the source's. */
+static CloneEnd after_busy(Clone *clone)
+{
+    Turn *turn = clone->turn;
+    if (turn_after_busy(turn, &clone->step))
+        return CLONE_AGAIN;
+    error_set(&turn->error, ERROR_BUSY, "schema \"%s\" or \"%s\" is locked by another run",
+              turn->context->options->source_schema, turn->tenant->schema);
+    error_set_hint(&turn->error, "wait until the other run has finished with these tenants");
+    return CLONE_FAILED;
+}
+
 static CloneEnd attempt(Clone *clone)
 {
     Turn *turn = clone->turn;
@@ -55,7 +67,7 @@ static CloneEnd attempt(Clone *clone)
     case CLONE_FOUND:
         return CLONE_OVER;
     case CLONE_BUSY:
-        return again_if(turn_after_busy(turn, &clone->step));
+        return after_busy(clone);
     case CLONE_LOST:
         turn_after_loss(turn, &clone->step);
         return CLONE_AGAIN;

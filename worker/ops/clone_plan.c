@@ -284,6 +284,15 @@ static bool resolve(const ClonePlan *plan, const Place *places, const CloneNeed 
     return *ret_node != NULL && *ret_need != NULL && *ret_node != *ret_need;
 }
 
+/* Once, however many columns and keys of the table it needs. */
+static void add_line(Buffer *lines, const char *label, const char *table)
+{
+    BUFFER_CLEANUP Buffer line = {0};
+    buffer_appendf(&line, "%s needs table %s\n", label, table);
+    if (strstr(buffer_text(lines), buffer_text(&line)) == NULL)
+        buffer_append_text(lines, buffer_text(&line));
+}
+
 static bool refuse_needed(ClonePlan *plan, const Place *places, Error *error)
 {
     BUFFER_CLEANUP Buffer names = {0};
@@ -291,14 +300,15 @@ static bool refuse_needed(ClonePlan *plan, const Place *places, Error *error)
         CloneNode *node, *need;
         if (!resolve(plan, places, &plan->needs.items[i], &node, &need) || node->left_out || !need->left_out)
             continue;
-        buffer_appendf(&names, "%s%s needs %s", names.length > 0 ? "\n" : "", node->label, need->label);
+        const CloneTable *table = clone_plan_table(plan, need->relation);
+        add_line(&names, node->label, table != NULL ? table->name : need->label);
     }
     if (buffer_failed(&names))
         return error_memory(error);
     if (names.length == 0)
         return true;
     error_set(error, ERROR_SERVER, "a table cannot be left out that others need");
-    error_set_detail(error, "%s", buffer_text(&names));
+    error_set_detail(error, "%.*s", (int)names.length - 1, buffer_text(&names));
     error_set_hint(error, "leave those tables out, too, or none of them");
     return false;
 }

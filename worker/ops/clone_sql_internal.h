@@ -21,6 +21,19 @@
     "concat(' INCREMENT BY ', q.seqincrement, ' MINVALUE ', q.seqmin, ' MAXVALUE ', q.seqmax," \
     " ' START WITH ', q.seqstart, ' CACHE ', q.seqcache, CASE WHEN q.seqcycle THEN ' CYCLE' END)"
 
+/* A child's columns as INHERITS would order them: the parents' in their order, then its own. */
+#define CLONE_HEIRS                                                                                          \
+    "(SELECT string_agg(quote_ident(o.attname), ',' ORDER BY o.place) FROM (SELECT pa.attname,"              \
+    " min(concat(lpad(i.inhseqno::text, 9, '0'), lpad(pa.attnum::text, 9, '0'))) AS place FROM pg_inherits " \
+    "i"                                                                                                      \
+    " JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped"           \
+    " WHERE i.inhrelid = rel.oid GROUP BY pa.attname) AS o)"
+#define CLONE_FIRST_COLUMNS                                                                                 \
+    "(SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FROM (SELECT attname, attnum"        \
+    " FROM pg_attribute WHERE attrelid = rel.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum LIMIT" \
+    " (SELECT count(DISTINCT pa.attname) FROM pg_inherits i JOIN pg_attribute pa ON pa.attrelid ="          \
+    " i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped WHERE i.inhrelid = rel.oid)) AS a)"
+
 extern const char CLONE_COLLATIONS[], CLONE_TYPES[], CLONE_SEQUENCES[], CLONE_FUNCTIONS[], CLONE_AGGREGATES[];
 extern const char CLONE_TABLES[], CLONE_DEFAULTS[], CLONE_CONSTRAINTS[], CLONE_INDEXES[], CLONE_ATTACHES[];
 extern const char CLONE_VIEWS[], CLONE_STATISTICS_OBJECTS[], CLONE_RULES[], CLONE_TRIGGERS[],

@@ -100,25 +100,36 @@ static const char SEQUENCE_ROWS[] = CLONE_HERE "SELECT rel.oid AS sequence, coal
     "rel.oid") ", 0), rel.relname FROM rel"
                " WHERE rel.relkind = 'S' ORDER BY rel.relname";
 
-static const char REFUSED[] = CLONE_HERE
-    "SELECT pg_describe_object(member.classid, member.objid, 0) AS refused FROM member"
-    " LEFT JOIN pg_class c ON member.classid = 'pg_class'::regclass AND c.oid = member.objid"
-    " LEFT JOIN pg_type y ON member.classid = 'pg_type'::regclass AND y.oid = member.objid"
-    " LEFT JOIN pg_range r ON r.rngtypid = y.oid"
-    " WHERE member.classid NOT IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass,"
-    "  'pg_collation'::regclass, 'pg_statistic_ext'::regclass, 'pg_default_acl'::regclass)"
-    " OR c.relkind NOT IN ('r', 'p', 'v', 'm', 'S') OR y.typtype NOT IN ('e', 'd', 'c', 'r', 'm')"
-    "  AND " CLONE_OF_ITS_OWN " OR r.rngcanonical <> 0"
-    " OR EXISTS (SELECT FROM pg_depend z WHERE z.classid = member.classid AND z.objid = member.objid"
-    "  AND z.objsubid = 0 AND z.deptype = 'e') ORDER BY 1 LIMIT 10";
-
-/* What the clone lacks without being the worse for it. */
+/* What the clone has otherwise, or lacks, without failing for it. */
 static const char WARNED[] = CLONE_HERE
     "SELECT concat('index ', i.relname, ' is invalid in the source and was left out') AS warned FROM rel"
     " JOIN pg_index x ON x.indrelid = rel.oid JOIN pg_class i ON i.oid = x.indexrelid"
     " WHERE NOT x.indisvalid AND i.relkind = 'i'"
     " UNION ALL SELECT concat('table ', rel.relname, ' is not in publication ', p.pubname,"
     "  ' as it is in the source') FROM rel JOIN pg_publication_rel r ON r.prrelid = rel.oid"
-    "  JOIN pg_publication p ON p.oid = r.prpubid ORDER BY 1";
+    "  JOIN pg_publication p ON p.oid = r.prpubid"
+    " UNION ALL SELECT concat('table ', rel.relname, ' keeps columns that the tables it inherits from lose')"
+    "  FROM rel WHERE rel.relkind = 'r' AND NOT rel.relispartition AND " CLONE_HEIRS
+    " <> " CLONE_FIRST_COLUMNS
+    " UNION ALL SELECT concat('default privileges of role ', d.defaclrole::regrole, ' in the schema were not"
+    " copied') FROM member JOIN pg_default_acl d ON member.classid = 'pg_default_acl'::regclass"
+    "  AND d.oid = member.objid ORDER BY 1";
+
+/* An extension is there once, with all that belongs to it. */
+#define EXTENSION                                                                                \
+    "(SELECT pg_describe_object(z.refclassid, z.refobjid, 0) FROM pg_depend z WHERE z.classid =" \
+    " member.classid AND z.objid = member.objid AND z.objsubid = 0 AND z.deptype = 'e')"
+
+static const char REFUSED[] = CLONE_HERE
+    "SELECT DISTINCT coalesce(x.extension, pg_describe_object(member.classid, member.objid, 0)) AS refused"
+    " FROM member CROSS JOIN LATERAL (SELECT " EXTENSION ") AS x(extension)"
+    " LEFT JOIN pg_class c ON member.classid = 'pg_class'::regclass AND c.oid = member.objid"
+    " LEFT JOIN pg_type y ON member.classid = 'pg_type'::regclass AND y.oid = member.objid"
+    " LEFT JOIN pg_range r ON r.rngtypid = y.oid"
+    " WHERE x.extension IS NOT NULL OR member.classid NOT IN ('pg_class'::regclass, 'pg_type'::regclass,"
+    "  'pg_proc'::regclass, 'pg_collation'::regclass, 'pg_statistic_ext'::regclass,"
+    "  'pg_default_acl'::regclass) OR c.relkind NOT IN ('r', 'p', 'v', 'm', 'S')"
+    " OR y.typtype NOT IN ('e', 'd', 'c', 'r', 'm') AND " CLONE_OF_ITS_OWN " OR r.rngcanonical <> 0"
+    " ORDER BY 1 LIMIT 10";
 
 const char *const CLONE_DATA_QUERIES[] = {TABLE_ROWS, COLUMN_ROWS, SEQUENCE_ROWS, WARNED, REFUSED, NULL};

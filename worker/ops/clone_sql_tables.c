@@ -16,19 +16,6 @@
     "(SELECT pg_get_expr(ad.adbin, ad.adrelid) FROM pg_attrdef ad WHERE ad.adrelid = a.attrelid" \
     " AND ad.adnum = a.attnum)"
 
-/* A child's columns as INHERITS would order them: the parents' in their order, then its own. */
-#define HEIRS                                                                                                \
-    "(SELECT string_agg(quote_ident(o.attname), ',' ORDER BY o.place) FROM (SELECT pa.attname,"              \
-    " min(concat(lpad(i.inhseqno::text, 9, '0'), lpad(pa.attnum::text, 9, '0'))) AS place FROM pg_inherits " \
-    "i"                                                                                                      \
-    " JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped"           \
-    " WHERE i.inhrelid = rel.oid GROUP BY pa.attname) AS o)"
-#define FIRST_COLUMNS                                                                                       \
-    "(SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FROM (SELECT attname, attnum"        \
-    " FROM pg_attribute WHERE attrelid = rel.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum LIMIT" \
-    " (SELECT count(DISTINCT pa.attname) FROM pg_inherits i JOIN pg_attribute pa ON pa.attrelid ="          \
-    " i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped WHERE i.inhrelid = rel.oid)) AS a)"
-
 #define COLUMN                                                                                    \
     "concat(quote_ident(a.attname), ' ', format_type(a.atttypid, a.atttypmod)," COLLATION ","     \
     " CASE WHEN a.attgenerated <> '' THEN concat(' GENERATED ALWAYS AS (', " EXPRESSION ", ') '," \
@@ -81,8 +68,9 @@
  * would bring its columns into another order. */
 const char CLONE_TABLES[] = CLONE_HERE
     "SELECT 50 AS node, 'pg_class'::regclass::oid, rel.oid, rel.oid, concat('table ', rel.relname),"
-    " statement FROM rel CROSS JOIN LATERAL (SELECT NOT rel.relispartition AND " HEIRS " = " FIRST_COLUMNS
-    " IS TRUE) AS heir(inherits) CROSS JOIN LATERAL unnest(" CREATE " || ARRAY[]::text[] ||"
+    " statement FROM rel CROSS JOIN LATERAL (SELECT NOT rel.relispartition AND " CLONE_HEIRS
+    " = " CLONE_FIRST_COLUMNS " IS TRUE) AS heir(inherits) CROSS JOIN LATERAL unnest(" CREATE
+    " || ARRAY[]::text[] ||"
     " string_to_array(" ATTACH ", E'\\x1e') || string_to_array((SELECT concat('ALTER TABLE ', rel.name,"
     "  ' OF ', format_type(rel.reloftype, NULL)) WHERE rel.reloftype <> 0), E'\\x1e')"
     " || string_to_array(" COLUMN_SETTINGS ", E'\\x1e')) WITH ORDINALITY AS s(statement, place)"
