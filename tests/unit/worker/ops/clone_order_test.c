@@ -1,5 +1,5 @@
-#include "worker/ops/clone_order.h"
 #include "tests/support/test.h"
+#include "worker/ops/clone_order.h"
 
 static void expect_order(const int *ranks, size_t count, CloneEdge *edges, size_t edge_count,
                          const size_t *expected)
