@@ -18,11 +18,10 @@ typedef struct DriftRun {
 static bool find_reference(DriftRun *run, Tenant *ret_tenant, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
-    const TextList name = {(char *[]){(char *)run->request->reference}, 1};
     FleetRequest one = {.config = request->config, .tenants = run->request->reference};
     if (request->refuse_alone)
         one = (FleetRequest){.config = request->config,
-                             .ids = &name,
+                             .tenant = run->request->reference,
                              .schema_name = request->schema_name,
                              .refuse_alone = true,
                              .host = request->host};

@@ -29,6 +29,8 @@ static bool add_all(TenantList *list, const TextList *ids, const TextList *datab
 
 bool fleet_named_list(const FleetRequest *request, const TextList *databases, TenantList *list, Error *error)
 {
+    if (request->tenant != NULL)
+        return add(list, request->tenant, databases, error);
     if (request->ids != NULL)
         return add_all(list, request->ids, databases, error);
     TextList found = {0};

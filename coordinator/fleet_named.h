@@ -3,7 +3,7 @@
 #pragma once
 #include "coordinator/fleet.h"
 
-/* Adds the request's ids, or those of its discover callback. */
+/* Adds the request's one tenant, or its ids, or those of its discover callback. */
 bool fleet_named_list(const FleetRequest *request, const TextList *databases, TenantList *list,
                       Error *error) MUST_CHECK;
 

@@ -293,7 +293,8 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
 {
     const FleetRequest *request = fleet->request;
     const TextList *databases = fleet_databases(fleet);
-    bool named = request->ids != NULL || request->discover != NULL;
+    bool named = request->ids != NULL || request->discover != NULL ||
+                 (request->refuse_alone && request->tenant != NULL);
     bool explicit_list = is_explicit(request);
     if (fleet->shared)
         return list_shared(databases, list, error) && refuse_all(fleet, list, error);

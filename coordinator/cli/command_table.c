@@ -12,6 +12,7 @@ static const char TENANT_ID[] = "id";
 static const char TARGET_FORMAT[] = "format";
 static const char MIGRATION_NAME[] = "name";
 static const char WAY_TO_CASCADE[] = "cascade";
+static const char SOURCE_ID[] = "from";
 
 /* clang-format off */
 static const Option TENANT_OPTIONS[] = {
@@ -312,6 +313,45 @@ static const ExitCode GENERATE_EXITS[] = {
     {-1, NULL},
 };
 
+static const Option CLONE_TENANTS[] = {
+    {.name = "from",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = SOURCE_ID,
+     .doc = "the tenant to copy (db/ID when there are several databases)"},
+    {.name = "to", .argument = "ID", .setting = NO_SETTING, .doc = "the new tenant, in the same database"},
+};
+
+static const Option CLONE_OPTIONS[] = {
+    {.name = "include-data", .setting = NO_SETTING, .doc = "copy the rows, too"},
+    {.name = "anonymize",
+     .argument = "T.C[=VALUE]",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "this value, or null, in column C of every row of table T"},
+    {.name = "exclude-tables",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "leave these tables out"},
+    {.name = "force",
+     .letter = 'f',
+     .setting = NO_SETTING,
+     .doc = "for scripts that say so: nothing is asked, and no tenant is ever replaced"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
+static const ExitCode CLONE_EXITS[] = {
+    {EXIT_DONE, "the clone is there"},
+    {EXIT_FAILED, "the tenant was not cloned, and nothing of a clone stays"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -567,6 +607,22 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = MIGRATION_NAME,
         .run = cli_generate,
+    },
+    {
+        .name = "tenant:clone",
+        .summary = "Copy a tenant's whole schema, with or without its rows, as another tenant.",
+        .usage = "--from ID --to ID [--include-data [--anonymize T.C[=VALUE]]] [options]",
+        .example = "pgconvoy tenant:clone --from acme --to acme_test --include-data --anonymize users.email=x@example.com",
+        .exits = CLONE_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(CLONE_TENANTS)},
+                {"Run", ROWS(CLONE_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = SOURCE_ID,
+        .run = cli_tenant_clone,
     },
 };
 /* clang-format on */

@@ -17,3 +17,4 @@ int cli_seed_all(const CliArguments *arguments);       /* seed_shared.c */
 int cli_seed(const CliArguments *arguments);           /* seed.c */
 int cli_convert_format(const CliArguments *arguments); /* convert_format.c */
 int cli_generate(const CliArguments *arguments);       /* generate.c: also generate:shared */
+int cli_tenant_clone(const CliArguments *arguments);   /* tenant_clone.c */

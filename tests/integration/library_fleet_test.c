@@ -317,6 +317,75 @@ static void a_schema_is_looked_at(void **state)
     fleet_free(fleet);
 }
 
+static void a_tenant_is_cloned(void **state)
+{
+    (void)state;
+    static const char *const EXCLUDED[] = {"secret"};
+    static const pgconvoy_clone_rule RULES[] = {{"users", "email", "hidden"}, {"users", "note", NULL}};
+    Fleet *fleet = fleet_new(cluster, 1);
+    sql_run(fleet->connection, "CREATE TABLE tenant_t0001.users (email text, note text);"
+                               "CREATE TABLE tenant_t0001.secret (id int);"
+                               "INSERT INTO tenant_t0001.users VALUES ('a', 'n'), ('b', 'n')");
+    Heard heard = {0};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    pgconvoy_clone_options options = {.with_data = true,
+                                      .exclude_tables = EXCLUDED,
+                                      .exclude_count = 1,
+                                      .anonymize = RULES,
+                                      .anonymize_count = 2,
+                                      .on_progress = hear_progress,
+                                      .context = &heard};
+    pgconvoy_error error = {0};
+    CLEAN(clone_result) cloned = {0}, again = {0}, ghost = {0};
+    expect_no_error(pgconvoy_clone_tenant(migrator, "t0001", "copy", &options, &cloned, &error), &error);
+    expect_json(pgconvoy_clone_result_json(&cloned),
+                "{\"sourceTenant\":\"t0001\",\"targetTenant\":\"copy\",\"targetSchema\":\"tenant_copy\","
+                "\"success\":true,\"tables\":[\"users\"],\"durationMs\":0,\"rowsCopied\":2,"
+                "\"outcome\":\"applied\"}");
+    expect_heard(&heard, "copy starting\ncopy completed\n");
+    assert_int_equal(sql_number(fleet->connection, "SELECT count(*) FROM tenant_copy.users"
+                                                   " WHERE email = 'hidden' AND note IS NULL"),
+                     2);
+    expect_no_error(pgconvoy_clone_tenant(migrator, "t0001", "copy", &options, &again, &error), &error);
+    assert_string_equal(again.error, "Target tenant \"copy\" already exists");
+    expect_heard(&heard, "copy starting\ncopy failed\n");
+    expect_no_error(pgconvoy_clone_tenant(migrator, "ghost", "x", NULL, &ghost, &error), &error);
+    assert_false(ghost.success);
+    expect_error(pgconvoy_clone_tenant(migrator, "", "x", NULL, NULL, &error), &error, PGCONVOY_ERROR_TENANTS,
+                 "tenant id is empty");
+    expect_error(pgconvoy_clone_tenant(migrator, "t0001", NULL, NULL, NULL, &error), &error,
+                 PGCONVOY_ERROR_USAGE, "two tenants");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
+static void tracking_tables_change_their_format(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 2);
+    fleet_add_markers(fleet, 2, NULL);
+    Heard heard = {.tenants = "t0001 t0002"};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    assert_true(pgconvoy_migrate_all(migrator, NULL, NULL, NULL));
+    pgconvoy_error error = {0};
+    CLEAN(convert_results) converted = {0};
+    CLEAN(tenant_migration_status) status = {0};
+    expect_no_error(pgconvoy_convert_format(migrator, "hash", NULL, &converted, &error), &error);
+    assert_int_equal(converted.succeeded, 2);
+    char *json = pgconvoy_convert_results_json(&converted);
+    assert_non_null(strstr(json, "{\"total\":2,\"succeeded\":2,\"failed\":0,\"skipped\":0,\"details\":["));
+    free(json);
+    expect_no_error(pgconvoy_get_tenant_status(migrator, "t0002", NULL, &status, &error), &error);
+    assert_string_equal(status.format, "hash");
+    assert_string_equal(status.status, "ok");
+    expect_error(pgconvoy_convert_format(migrator, "json", NULL, NULL, &error), &error, PGCONVOY_ERROR_USAGE,
+                 "json");
+    expect_error(pgconvoy_convert_format(migrator, NULL, NULL, NULL, &error), &error, PGCONVOY_ERROR_USAGE,
+                 "no format");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -343,6 +412,8 @@ int main(void)
         cmocka_unit_test(drift_is_found_and_followed),
         cmocka_unit_test(a_progress_callback_may_fail_a_tenant_of_a_comparison),
         cmocka_unit_test(a_schema_is_looked_at),
+        cmocka_unit_test(a_tenant_is_cloned),
+        cmocka_unit_test(tracking_tables_change_their_format),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
