@@ -229,7 +229,7 @@ const TextList *fleet_databases(const Fleet *fleet)
 
 bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation)
 {
-    const pgconvoy_hooks *hooks = fleet->request->hooks;
+    const HostCallbacks *hooks = fleet->request->hooks;
     if (operation == OPERATION_MIGRATE || operation == OPERATION_MARK_APPLIED)
         return dispatcher_has_tenant_hooks(fleet->dispatcher);
     return fleet->hosted != NULL && hooks != NULL && hooks->on_progress != NULL;

@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "common/config.h"
-#include "common/pgconvoy/hooks.h"
+#include "common/host_callbacks.h"
 #include "common/tenant.h"
 #include "coordinator/dispatcher.h"
 
@@ -47,8 +47,7 @@ typedef struct FleetRequest {
     const TextList *workers; /* endpoints of listening workers */
     const char *listen;      /* endpoint for workers that connect, or NULL */
     bool plain;
-    const pgconvoy_hooks
-        *hooks; /* C callbacks for the hosted worker, or NULL; remote ones cannot call them */
+    const HostCallbacks *hooks; /* C callbacks for the hosted worker, or NULL; remote ones cannot call them */
 
     /* All may be NULL. */
     Request (*poll_host)(void *host);

@@ -436,7 +436,8 @@ typedef struct pgconvoy_shared_seed_result {
     int64_t column;
 } pgconvoy_shared_seed_result;
 
-/* migrate_all_with_shared; tenants.total is 0 when the shared step failed. */
+/* migrate_all_with_shared; when the shared step failed, the tenants are skipped, or none when they could not
+ * be listed. */
 typedef struct pgconvoy_migration_with_shared {
     pgconvoy_shared_migration_result shared;
     pgconvoy_migration_results tenants;

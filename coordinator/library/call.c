@@ -119,11 +119,11 @@ static bool seed(void *context, const char *tenant_id, struct pg_conn *connectio
 }
 
 /* The caller's callbacks have contexts of their own, the worker's have one: the call. */
-static pgconvoy_hooks lead_back(Call *call)
+static HostCallbacks lead_back(Call *call)
 {
     const pgconvoy_hooks *hooks = &call->migrator->hooks, *shared = &call->migrator->shared_hooks;
 #define EITHER(name) (hooks->name != NULL || shared->name != NULL ? name : NULL)
-    return (pgconvoy_hooks){
+    return (HostCallbacks){
         .context = call,
         .on_progress = call->options.on_progress != NULL ? tell_progress : NULL,
         .before_tenant = EITHER(before_tenant),
@@ -172,7 +172,7 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
                          CONCURRENCY_MAX);
     const Config *config = migrator->config;
     const char *listen = config_text(config, SETTING_COORDINATOR_LISTEN);
-    call->hooks = lead_back(call);
+    call->callbacks = lead_back(call);
     call->fleet = (FleetRequest){
         .config = config,
         .discover = migrator->discover != NULL ? discover : NULL,
@@ -183,7 +183,7 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
         .workers = config_worker_endpoints(config),
         .listen = listen[0] != '\0' ? listen : NULL,
         .plain = config_bool(config, SETTING_COORDINATOR_PLAIN),
-        .hooks = &call->hooks,
+        .hooks = &call->callbacks,
         .interrupt_fd = -1,
         .on_step = follow,
         .host = call,
@@ -193,7 +193,7 @@ bool call_begin(Call *call, const pgconvoy_migrator *migrator, const pgconvoy_ru
 
 bool call_needs_host(const Call *call, bool hooks)
 {
-    const pgconvoy_hooks *own = &call->hooks;
+    const HostCallbacks *own = &call->callbacks;
     bool hosted = call->fleet.listen == NULL && call->fleet.workers->count == 0;
     bool any_hook = own->before_tenant != NULL || own->after_tenant != NULL ||
                     own->before_migration != NULL || own->after_migration != NULL;
@@ -219,7 +219,7 @@ bool call_seed(Call *call, pgconvoy_seed *fill, pgconvoy_seed *shared_fill, void
     call->seed = fill;
     call->shared_seed = shared_fill;
     call->seed_context = context;
-    call->hooks.seed = seed;
+    call->callbacks.seed = seed;
     return true;
 }
 

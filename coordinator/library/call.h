@@ -22,10 +22,10 @@ typedef struct Call {
     pgconvoy_run_options options;
     Error *error; /* the caller's, or ... */
     Error unwanted;
-    FleetRequest fleet;    /* its host is the call */
-    pgconvoy_hooks hooks;  /* for the hosted worker: they lead back here */
-    pthread_mutex_t mutex; /* one callback of the caller's at a time */
-    bool shared;           /* the shared schema is worked on: callbacks have NULL for a tenant */
+    FleetRequest fleet;      /* its host is the call */
+    HostCallbacks callbacks; /* for the hosted worker: they lead back here */
+    pthread_mutex_t mutex;   /* one callback of the caller's at a time */
+    bool shared;             /* the shared schema is worked on: callbacks have NULL for a tenant */
     pgconvoy_seed *seed, *shared_seed;
     void *seed_context;
     TextList ids; /* the caller's texts */

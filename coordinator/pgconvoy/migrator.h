@@ -28,6 +28,8 @@
 extern "C" {
 #endif
 
+struct pg_conn; /* libpq's PGconn */
+
 typedef struct pgconvoy_migrator pgconvoy_migrator;
 
 typedef struct pgconvoy_database {
@@ -64,9 +66,9 @@ typedef struct pgconvoy_migrator_options {
     const char *shared_table_format;
     const char *shared_default_format;
 
-    pgconvoy_hooks hooks; /* around every tenant and migration of every call */
-    pgconvoy_hooks shared_hooks;
-    void *context; /* of schema_name and discover */
+    pgconvoy_hooks hooks;        /* around every tenant and migration of every call */
+    pgconvoy_hooks shared_hooks; /* the same around the shared schema */
+    void *context;               /* of schema_name and discover */
 } pgconvoy_migrator_options;
 
 /* Reads the configuration and checks the options; connects to nothing. NULL with an error when one is wrong.
@@ -91,8 +93,10 @@ typedef struct pgconvoy_run_options {
     /* Called once for each tenant that failed, before the next batch begins; abort leaves everybody who has
      * not begun as skipped. NULL = continue. */
     pgconvoy_decision (*on_error)(void *context, const char *tenant_id, const char *message);
-    /* status: "starting", "migrating" (with the migration's name), "seeding", "introspecting", "comparing",
-     * "completed", "failed". Returning false fails the tenant. */
+    /* status: "starting", "migrating" (with the migration's name, else NULL), "seeding", "introspecting",
+     * "comparing", "completed", "failed". tenant_id NULL: the shared schema. Returning false fails the
+     * tenant. This, hooks and seeds need a worker in this process: with workers elsewhere a call that has one
+     * of them to call fails. */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;
@@ -178,6 +182,7 @@ typedef struct pgconvoy_clone_options {
     size_t exclude_count;
     const pgconvoy_clone_rule *anonymize;
     size_t anonymize_count;
+    /* With the target's id; status: "starting", "completed", "failed". */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;
@@ -263,6 +268,8 @@ PGCONVOY_EXPORT bool pgconvoy_seed_tenants(pgconvoy_migrator *migrator, const ch
 
 /* --- The shared schema, public ------------------------------------------------------------------------ */
 
+/* These work on the shared schema of every database; of several databases, a result speaks of the first that
+ * failed, else of the first. */
 PGCONVOY_EXPORT bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator);
 PGCONVOY_EXPORT bool pgconvoy_migrate_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
                                              pgconvoy_shared_migration_result *ret_result,
@@ -275,7 +282,7 @@ PGCONVOY_EXPORT bool pgconvoy_get_shared_status(pgconvoy_migrator *migrator,
                                                 pgconvoy_shared_migration_status *ret_status,
                                                 pgconvoy_error *error);
 
-/* The tenants do not start when the shared schema failed. */
+/* The tenants are skipped when the shared schema failed. */
 PGCONVOY_EXPORT bool pgconvoy_migrate_all_with_shared(pgconvoy_migrator *migrator,
                                                       const pgconvoy_run_options *options,
                                                       pgconvoy_migration_with_shared *ret_results,

@@ -43,7 +43,7 @@ static void a_commit_whose_answer_is_lost_is_learned(void **state)
 {
     (void)state;
     int calls = 0;
-    use_hooks(&(pgconvoy_hooks){.context = &calls, .seed = insert_one});
+    use_hooks(&(HostCallbacks){.context = &calls, .seed = insert_one});
     for (int way = 0; way < 3; way++) {
         Runner runner;
         bench->options.once = way == 1;
