@@ -21,8 +21,8 @@ typedef struct MigratorRun {
     Fleet fleet;
     RunRecord *record; /* NULL = none is kept */
     uint32_t *work;    /* apply phase: phase index -> entry index */
-    Error *error;    /* what a callback could not return */
-    uint32_t failed; /* phase index that *error is about, in the check of the files */
+    Error *error;      /* what a callback could not return */
+    uint32_t failed;   /* phase index that *error is about, in the check of the files */
 } MigratorRun;
 
 static bool load_bundle(MigratorRun *run, Error *error)
@@ -317,8 +317,7 @@ static bool run_steps(MigratorRun *run, Error *error)
     fleet_say_step(fleet, STEP_PLAN, report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
-    if (!open_record(run, error) ||
-        (request->action != RUN_STATUS && !finish_without_work(run, error)))
+    if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
         if (!apply(run, error))

@@ -27,7 +27,7 @@ typedef struct RunRequest {
     bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
     bool (*on_failed)(void *host,
                       const TenantMigrationResult *result); /* true = abort; may be NULL; fleet.host */
-    const RunRecording *recording; /* NULL = keep no journal */
+    const RunRecording *recording;                          /* NULL = keep no journal */
 } RunRequest;
 
 /* What is known of one listed tenant. */

@@ -15,9 +15,8 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
         .judge_files = action == RUN_MIGRATE && !option_given(arguments, "tenant"),
     };
     if (action != RUN_STATUS && !option_given(arguments, "no-journal")) {
-        run->recording = (RunRecording){.path = option_value(arguments, "journal"),
-                                        .words = &arguments->words,
-                                        .resumed = resumed};
+        run->recording = (RunRecording){
+            .path = option_value(arguments, "journal"), .words = &arguments->words, .resumed = resumed};
         run->request.recording = &run->recording;
     }
     bool ok = migrator_run(&run->request, &run->report, error);

@@ -10,7 +10,8 @@ typedef struct CliRun {
     RunReport report;
 } CliRun;
 
-/* Runs the action, or goes on with a run whose journal was read (else NULL); false when the run could not be made or broke off. *run must not move meanwhile. */
+/* Runs the action, or goes on with a run whose journal was read (else NULL); false when the run could not be
+ * made or broke off. *run must not move meanwhile. */
 bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
              const struct JournalContent *resumed, Error *error) MUST_CHECK;
 void cli_run_clear(CliRun *run);
