@@ -20,8 +20,8 @@ typedef struct Conninfo {
 bool conninfo_parse(Conninfo *ret_info, const char *database, const ConnectionString *url,
                     const char *application_name, Error *error) MUST_CHECK;
 
-/* Whether a text holds this connection string or is a password in it, so that nobody else may see it. Says yes
- * when it cannot tell. */
+/* Whether a text holds this connection string or is a password in it, so that nobody else may see it. True
+ * also when that cannot be told. */
 bool conninfo_reveals(const ConnectionString *url, const char *text);
 
 /* The value of a keyword, or NULL. */
