@@ -5,6 +5,7 @@
 #include "coordinator/fleet_tenants.h"
 #include "coordinator/migrator_internal.h"
 #include "coordinator/plan_warnings.h"
+#include "coordinator/run_record.h"
 #include "coordinator/run_table.h"
 #include "coordinator/shared.h"
 #include <stdio.h>
@@ -96,9 +97,11 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
 {
     MigratorRun *run = host;
     uint64_t key = 0;
-    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, attempt, record, &key) &&
-        run->error->code == ERROR_NONE)
+    RunEntry *entry = &run->report->entries[run->work[index]];
+    if (!run_entry_merge(entry, outcome, attempt, record, &key) && run->error->code == ERROR_NONE)
         error_memory(run->error);
+    if (entry->state == TENANT_SUCCEEDED)
+        run_record_tenant(run->record, run->work[index]);
     return key;
 }
 
@@ -111,6 +114,7 @@ static bool tenant_failed(void *host, uint32_t index)
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
+    run_record_tenant(run->record, run->work[index]);
     if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
         abort = true;
     return abort;
@@ -204,6 +208,7 @@ static bool apply(MigratorRun *run, Error *error)
                               known ? outcome.attempts[i] : 0, run->report->several_databases,
                               ok ? error : &ignored))
             ok = false;
+        run_record_tenant(run->record, run->work[i]);
         error_clear(&ignored);
     }
     run->report->abort_reason = outcome.abort_reason;
@@ -242,6 +247,19 @@ bool migrator_list(MigratorRun *run, Error *error)
     return run->listed;
 }
 
+/* A journal is for runs of tenants that have something to do, and for those that go on. */
+static bool open_record(MigratorRun *run, Error *error)
+{
+    const RunRequest *request = run->request;
+    if (request->recording == NULL || run->shared || request->action == RUN_STATUS || request->dry_run)
+        return true;
+    bool work = request->recording->resumed != NULL;
+    for (size_t i = 0; !work && i < run->report->count; i++)
+        work = run->report->entries[i].state == TENANT_PENDING;
+    return !work || run_record_open(request, run->report, dispatcher_run_id(run->fleet->dispatcher),
+                                    run->files.bundle, &run->fleet->options, &run->record, error);
+}
+
 bool migrator_steps(MigratorRun *run, Error *error)
 {
     const RunRequest *request = run->request;
@@ -254,7 +272,7 @@ bool migrator_steps(MigratorRun *run, Error *error)
     fleet_say_step(&request->fleet, STEP_PLAN, run->shared ? 0 : report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
-    if (request->action != RUN_STATUS && !finish_without_work(run, error))
+    if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
         if (!apply(run, error))
@@ -307,6 +325,8 @@ bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error
     if (!ok && fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;
     migrator_finish(&run);
+    run_record_close(run.record, ok ? run_report_exit_code(ret_report) : error_class(error->code)->exit_code,
+                     ret_report->duration_ms);
     return ok;
 }
 

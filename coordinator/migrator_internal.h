@@ -12,8 +12,9 @@ typedef struct MigratorRun {
     bool listed; /* the report has its entries */
     bool judged; /* the servers have parsed the files */
     FleetFiles files;
-    uint32_t *work; /* apply phase: phase index -> entry index */
-    Error *error;   /* what a callback could not return */
+    struct RunRecord *record; /* of tenants; NULL = none is kept */
+    uint32_t *work;           /* apply phase: phase index -> entry index */
+    Error *error;             /* what a callback could not return */
 } MigratorRun;
 
 /* Reads the files, from the folder that the configuration names. */

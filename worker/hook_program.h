@@ -26,7 +26,7 @@ typedef struct HookProgram {
 
 /* True when it exited with status 0. ERROR_CALLBACK says how else it ended, ERROR_CANCELLED that we ended it
  * with the run. Nothing of it is left afterwards: no zombie, no descriptor; but what it put into the
- * background runs on unless the program had to be ended. */
+ * background runs on, with nobody reading its stderr, unless the program had to be ended. */
 bool hook_program_run(const HookProgram *program, Error *error) MUST_CHECK;
 
 /* Whether argv[0] can be run, by its path or found in PATH. The error names the program, not the setting. */

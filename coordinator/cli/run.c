@@ -9,7 +9,8 @@ static bool go(CliRun *run, Error *error)
     return ok;
 }
 
-bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error *error)
+bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
+             const struct JournalContent *resumed, Error *error)
 {
     *run = (CliRun){0};
     if (!cli_context_open(&run->context, arguments, error) || !cli_context_select(&run->context, error))
@@ -22,6 +23,11 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error
         .judge_files = action == RUN_MIGRATE && !option_given(arguments, "tenant"),
         .with_shared = option_given(arguments, status ? "include-shared" : "with-shared"),
     };
+    if (action != RUN_STATUS && !option_given(arguments, "no-journal")) {
+        run->recording = (RunRecording){
+            .path = option_value(arguments, "journal"), .words = &arguments->words, .resumed = resumed};
+        run->request.recording = &run->recording;
+    }
     return go(run, error);
 }
 

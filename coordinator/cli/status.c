@@ -32,7 +32,7 @@ int cli_status(const CliArguments *arguments)
 {
     CliRun run;
     ERROR_CLEANUP Error error = {0};
-    bool ok = cli_run(&run, arguments, RUN_STATUS, &error);
+    bool ok = cli_run(&run, arguments, RUN_STATUS, NULL, &error);
     bool json = option_given(arguments, "json");
     if (ok)
         ok = json ? report_status_json(stdout, &run.report, &error)

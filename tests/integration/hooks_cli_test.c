@@ -374,6 +374,41 @@ static void a_cancelled_run_ends_its_hooks(void **state)
     fleet_free(fleet);
 }
 
+static bool has_called_often(void *fleet)
+{
+    return calls_of(fleet, "after_migration") >= 10;
+}
+
+static void a_worker_that_dies_among_hooks_costs_visits_and_nothing_else(void **state)
+{
+    (void)state;
+    enum { TENANTS = 30 };
+    Fleet *fleet = fleet_with(TENANTS, ALL_HOOKS);
+    const char *endpoint = fleet_endpoint();
+    Process *victim = fleet_start_worker(fleet, endpoint, "4"),
+            *other = fleet_start_worker(fleet, endpoint, "4");
+    Process *run = fleet_start(fleet, WORDS("pgconvoy", "migrate", "--all", "--listen", endpoint, "--plain",
+                                            "--min-workers", "2", "--json"));
+    await(has_called_often, fleet, 30000, "the run to get going");
+    process_signal(victim, SIGKILL);
+    int status = process_wait(run, 60000);
+    char *out = process_out(run), *err = process_err(run);
+    if (status != 0)
+        fail_msg("exit %d: %s", status, err);
+    json_t *report = fleet_assert_report(fleet, out);
+    assert_int_equal(json_number(report, "succeeded"), TENANTS);
+    json_decref(report);
+    free(out);
+    free(err);
+    fleet_assert_complete(fleet, 2);
+    assert_true(calls_of(fleet, "after_tenant") >= TENANTS);
+    assert_true(calls_of(fleet, "before_tenant") >= calls_of(fleet, "after_tenant"));
+    process_free(run);
+    process_free(victim);
+    process_free(other);
+    fleet_free(fleet);
+}
+
 static void many_programs_leave_no_process_behind(void **state)
 {
     (void)state;
@@ -423,6 +458,7 @@ int main(void)
         cmocka_unit_test(remote_workers_run_their_own_hooks_for_every_tenant),
         cmocka_unit_test(without_hooks_tenants_without_work_stay_where_they_are),
         cmocka_unit_test(a_cancelled_run_ends_its_hooks),
+        cmocka_unit_test(a_worker_that_dies_among_hooks_costs_visits_and_nothing_else),
         cmocka_unit_test(many_programs_leave_no_process_behind),
     };
     return cmocka_run_group_tests(tests, start, stop);

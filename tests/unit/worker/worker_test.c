@@ -120,10 +120,10 @@ static JobMessage job_of(const char *operation, const char *database, const char
     };
 }
 
-/* Takes RESULTs until all of the job's tenants have one. */
-static void await_results(Fixture *fixture, const char *outcome)
+/* Takes RESULTs until all of the jobs' tenants have one. */
+static void await_results_of(Fixture *fixture, size_t jobs, const char *outcome)
 {
-    for (size_t seen = 0; seen < 2;) {
+    for (size_t seen = 0; seen < 2 * jobs;) {
         Message message = peer_await(&fixture->coordinator, MESSAGE_RESULT);
         ResultMessage *result = message.record;
         ResultItem *items = result->items.items;
@@ -132,6 +132,11 @@ static void await_results(Fixture *fixture, const char *outcome)
         seen += result->items.count;
         message_clear(&message);
     }
+}
+
+static void await_results(Fixture *fixture, const char *outcome)
+{
+    await_results_of(fixture, 1, outcome);
 }
 
 static void a_bundle_that_a_lost_session_was_to_bring_is_asked_for_again(void **state)
@@ -203,8 +208,7 @@ static void a_job_of_other_migrations_asks_for_its_own(void **state)
         BundleMessage answer = {bundles[i].digest, {bundles[i].items, 1}};
         peer_send(&fixture.coordinator, MESSAGE_BUNDLE, &answer);
     }
-    for (int i = 0; i < 2; i++)
-        await_results(&fixture, "error"); /* there is no server */
+    await_results_of(&fixture, 2, "error"); /* there is no server */
     stop(&fixture);
 }
 
