@@ -1,6 +1,7 @@
 /* Seeding when something comes between: other runs, lost COMMITs, dying servers and workers, cancellation. */
 #include "common/buffer.h"
 #include "tests/integration/seed_support.h"
+#include <signal.h>
 
 static const char INSERT[] = "INSERT INTO items VALUES (1)";
 
@@ -193,23 +194,45 @@ static void a_lock_that_passes_is_waited_for(void **state)
     PQfinish(other);
 }
 
+/* One backend that dies takes all others along; the postmaster stays. */
+static void crash_backend(void)
+{
+    long long pid = wait_for(
+        bench->admin, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+    char *url = cluster_url(bench->cluster, "postgres");
+    while (PQstatus(bench->admin) == CONNECTION_OK) {
+        PQclear(PQexec(bench->admin, "SELECT 1"));
+        pause_ms(5);
+    }
+    for (int waited = 0; PQping(url) != PQPING_OK && waited < DEADLINE_MS; waited += 20)
+        pause_ms(20);
+    free(url);
+}
+
+static void crash_server(void)
+{
+    wait_for(bench->admin, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    cluster_kill(bench->cluster);
+    cluster_restart(bench->cluster);
+}
+
 /* A server that has crashed may give transaction ids out again: its word that one was committed may be about
  * another. What is recorded is settled by the record, everything else is unknown. */
 static void after_a_crash_nobody_is_told_a_guess(void **state)
 {
     (void)state;
-    for (int once = 0; once < 2; once++) {
+    void (*const crashes[])(void) = {crash_backend, crash_backend, crash_server, crash_server};
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        bool once = i % 2 == 1;
         renew(NULL);
-        bench->options.once = once == 1;
+        bench->options.once = once;
         bench->options.retry_initial_delay_ms = 500;
         Runner runner;
         hold_commits();
         runner_start(&runner, INSERT);
-        wait_for(bench->admin,
-                 "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-        cluster_kill(bench->cluster);
+        crashes[i]();
         PQfinish(bench->admin);
-        cluster_restart(bench->cluster);
         bench->admin = cluster_connect(bench->cluster, "postgres");
         release_commits();
         runner_join(&runner);
