@@ -30,6 +30,8 @@ bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason,
         json_decref(document);
         return error_memory(error);
     }
+    if (report->dry_run) /* ours: nothing of the above has happened */
+        json_object_set_new(document, "dryRun", json_true());
     if (reason != NULL)
         report_add_reason(document, reason);
     return report_print_json(file, document, error);
@@ -40,17 +42,19 @@ static const char *entry_id(const void *report, size_t index)
     return ((const SeedReport *)report)->entries[index].tenant->id;
 }
 
-static const char *word_for(const SeedEntry *entry)
+static const char *word_for(const SeedReport *report, const SeedEntry *entry)
 {
     if (entry->state != TENANT_SUCCEEDED)
         return entry->state == TENANT_FAILED ? "failed" : "skipped";
-    return strcmp(entry->result.outcome, outcome_name(OUTCOME_ALREADY)) == 0 ? "already seeded" : "seeded";
+    return strcmp(entry->result.outcome, outcome_name(OUTCOME_ALREADY)) == 0 ? "already seeded"
+           : report->dry_run                                                 ? "would seed"
+                                                                             : "seeded";
 }
 
 static void fill(const void *report, size_t index, char **cells)
 {
     const SeedEntry *entry = &((const SeedReport *)report)->entries[index];
-    cells[0] = report_cell(word_for(entry));
+    cells[0] = report_cell(word_for(report, entry));
     cells[1] = report_cell(entry->result.error);
 }
 

@@ -132,6 +132,7 @@ static bool act(SeedRun *run, Error *error)
     SeedReport *report = run->report;
     RunOptions options = run->fleet.options;
     options.once = request->once;
+    options.dry_run = request->dry_run;
     options.by_callback = request->file == NULL;
     FleetWork work = {.operation = OPERATION_SEED,
                       .options = &options,
@@ -184,7 +185,7 @@ bool seed_run(const SeedRequest *request, SeedReport *ret_report, Error *error)
 {
     SeedRun run = {.request = request, .report = ret_report};
     int64_t started_ms = clock_now_ms(&SYSTEM_CLOCK);
-    *ret_report = (SeedReport){.once = request->once};
+    *ret_report = (SeedReport){.once = request->once, .dry_run = request->dry_run};
     bool ok = run_steps(&run, error);
     fleet_close(&run.fleet);
     bundle_clear(&run.bundle);

@@ -237,6 +237,7 @@ static const Option SEED_OPTIONS[] = {
     {.name = "once",
      .setting = NO_SETTING,
      .doc = "record the seed in each tenant, and do not run it where it is recorded"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print who would be seeded, and write nothing"},
 };
 
 static const ExitCode SEED_EXITS[] = {

@@ -126,6 +126,28 @@ static void once_is_told_and_does_not_count_as_drift(void **state)
     fleet_free(fleet);
 }
 
+static void a_dry_run_tells_who_would_be_seeded(void **state)
+{
+    (void)state;
+    Fleet *fleet = seeded_fleet(3);
+    ANSWER_CLEANUP Answer first =
+        ask(fleet, 0, WORDS("pgconvoy", "seed", "-f", "seed.sql", "-t", "t0002", "--once"));
+    char *before = fleet_digest(fleet);
+    ANSWER_CLEANUP Answer json =
+        ask(fleet, 0, WORDS("pgconvoy", "seed", "-f", "seed.sql", "--all", "--once", "--dry-run", "--json"));
+    assert_true(json_is_true(json_object_get(json.json, "dryRun")));
+    expect_summary(&json, "{\"total\":3,\"succeeded\":3,\"failed\":0,\"skipped\":0,\"durationMs\":0}");
+    ANSWER_CLEANUP Answer table =
+        ask(fleet, 0, WORDS("pgconvoy", "seed", "-f", "seed.sql", "--all", "--once", "--dry-run"));
+    expect_words(table.out, "would seed");
+    expect_words(table.out, "already seeded");
+    char *after = fleet_digest(fleet);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    fleet_free(fleet);
+}
+
 static void a_file_that_is_no_seed_is_refused_before_anything_happens(void **state)
 {
     (void)state;
@@ -376,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_report_has_the_package_s_shape),
         cmocka_unit_test(once_is_told_and_does_not_count_as_drift),
+        cmocka_unit_test(a_dry_run_tells_who_would_be_seeded),
         cmocka_unit_test(a_file_that_is_no_seed_is_refused_before_anything_happens),
         cmocka_unit_test(a_file_that_the_server_cannot_read_is_exit_7_and_touches_nobody),
         cmocka_unit_test(failures_are_counted_and_named),

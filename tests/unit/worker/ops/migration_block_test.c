@@ -148,28 +148,31 @@ static void expect_order(const char *sql, const char *const order[])
 static void a_seed_continues_the_transaction_that_was_opened(void **state)
 {
     (void)state;
-    MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0}, again MIGRATION_SCRIPT_CLEANUP = {0},
-                           third MIGRATION_SCRIPT_CLEANUP = {0};
-    MigrationBlock open MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, NULL, &script);
+    const StateRow row = {"seed", "it's", "abc"};
+    MigrationScript scripts[4] = {0};
+    MigrationBlock open MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, &row, &scripts[0]);
     expect_order(open.sql,
                  (const char *const[]){"BEGIN ISOLATION LEVEL", "set_config('search_path', ", "\nDO $pgc",
-                                       "pg_try_advisory_xact_lock(", "current_schema()", "'done'",
-                                       "pg_current_xact_id()", "pg_postmaster_start_time()", NULL});
+                                       "pg_try_advisory_xact_lock(", "current_schema()",
+                                       "to_regclass('\"we\"\"ird\".\"__pgconvoy_state\"')",
+                                       "name = 'it''s' AND digest = 'abc'", "'present'", "'changed'",
+                                       "'done'", "pg_current_xact_id()", "pg_postmaster_start_time()", NULL});
     assert_null(strstr(open.sql, "EXECUTE"));
     assert_null(strstr(open.sql, "COMMIT;"));
-    MigrationBlock plain MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, NULL, &again);
+    MigrationBlock unrecorded MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, NULL, &scripts[1]);
+    assert_null(strstr(unrecorded.sql, STATE_TABLE));
+    MigrationBlock plain MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, NULL, &scripts[2]);
     assert_null(strstr(plain.sql, "BEGIN ISOLATION LEVEL"));
     assert_null(strstr(plain.sql, STATE_TABLE));
     assert_int_equal(block_do_index(&plain), 1);
     assert_int_equal(block_commit_index(&plain), 3);
-    MigrationBlock once MIGRATION_BLOCK_CLEANUP =
-        build_seed(BLOCK_SEED, &(StateRow){"seed", "it's", "abc"}, &third);
-    expect_order(once.sql,
-                 (const char *const[]){
-                     "SET lock_timeout = 1\n;", "\nDO $pgc", "pg_try_advisory_xact_lock(", "current_schema()",
-                     "to_regclass('\"we\"\"ird\".\"__pgconvoy_state\"')", "name = 'it''s' AND digest = 'abc'",
-                     "'present'", "'changed'", "EXECUTE $pgc0$SELECT 1$pgc0$;", "set_config('role', ",
-                     "CREATE TABLE", "INSERT INTO", "\nCOMMIT;\n", NULL});
+    MigrationBlock once MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, &row, &scripts[3]);
+    expect_order(once.sql, (const char *const[]){"SET lock_timeout = 1\n;", "\nDO $pgc",
+                                                 "pg_try_advisory_xact_lock(", "current_schema()",
+                                                 "EXECUTE $pgc0$SELECT 1$pgc0$;", "set_config('role', ",
+                                                 "CREATE TABLE", "INSERT INTO", "\nCOMMIT;\n", NULL});
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        migration_script_clear(&scripts[i]);
 }
 
 static void closing_looks_for_the_transaction_first(void **state)
