@@ -22,6 +22,7 @@ typedef enum OperationId {
     OPERATION_DIGEST,
     OPERATION_INTROSPECT,
     OPERATION_SEED,
+    OPERATION_CONVERT,
     OPERATION_COUNT,
 } OperationId;
 

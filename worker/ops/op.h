@@ -43,6 +43,7 @@ OpFunction op_sync_status, op_mark_missing, op_clean_orphans;
 OpFunction op_exists, op_create, op_drop;
 OpFunction op_digest, op_introspect;
 OpFunction op_seed;
+OpFunction op_convert;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);
