@@ -10,6 +10,7 @@
 #include "common/results_convert.h"
 #include "common/results_drift.h"
 #include "common/results_schema.h"
+#include "common/results_seed.h"
 #include "common/results_sync.h"
 
 typedef pgconvoy_tenant_migration_result TenantMigrationResult;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10 };
+enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants)
 {
@@ -95,6 +95,13 @@ int64_t fleet_max_failures(const FleetRequest *request, size_t tenants)
         return -1;
     /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
     return strchr(text, '%') != NULL ? (int64_t)tenants * number / 100 : number - 1;
+}
+
+int64_t fleet_equal_failures(const FleetRequest *request)
+{
+    bool says_how = config_source(request->config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
+                    config_source(request->config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
+    return says_how ? 0 : EQUAL_FAILURES;
 }
 
 const char *fleet_outcome_text(TenantState state, Outcome outcome)
@@ -269,7 +276,8 @@ static uint64_t keep_best(void *host, uint32_t index, uint32_t attempt, Outcome 
     record_clear(type, kept);
     memcpy(kept, record, type->size);
     memset(record, 0, type->size);
-    return 0;
+    const FleetWork *work = operating->work;
+    return work->failure_key != NULL && learned == TENANT_FAILED ? work->failure_key(kept) : 0;
 }
 
 static bool say_failed(void *host, uint32_t index)
@@ -302,6 +310,7 @@ bool fleet_operate(Fleet *fleet, const FleetWork *work, FleetResults *ret_result
         .schedule = work->schedule,
         .lock_wait_ms = fleet->options.lock_wait_ms,
         .max_failures = work->max_failures,
+        .equal_failures = work->equal_failures,
         .on_result = keep_best,
         .on_failed = say_failed,
         .host = &operating,

@@ -72,6 +72,10 @@ EngineSchedule fleet_schedule(const FleetRequest *request);
 bool fleet_aborts_on_error(const FleetRequest *request);
 int64_t fleet_max_failures(const FleetRequest *request, size_t tenants); /* -1 = no limit */
 
+/* How many equal failures at the start end a run: a broken file must not be tried on a whole fleet, unless
+ * the operator said how failures are to be taken (0). */
+int64_t fleet_equal_failures(const FleetRequest *request);
+
 /* What is said of a tenant whose outcome came without a result of its own; NULL for a success. */
 const char *fleet_outcome_text(TenantState state, Outcome outcome);
 
@@ -96,7 +100,10 @@ typedef struct FleetWork {
     const TenantList *tenants;
     int64_t concurrency; /* 0 = the sum of all slots */
     EngineSchedule schedule;
-    int64_t max_failures;                                            /* -1 = no limit */
+    int64_t max_failures; /* -1 = no limit */
+    /* Abort when the first so many finished tenants failed with the same key; 0 = never. The key is not 0. */
+    int64_t equal_failures;
+    uint64_t (*failure_key)(const void *record);
     bool (*on_failed)(void *host, size_t index, const void *record); /* true = abort; may be NULL */
     void *host;
 } FleetWork;

@@ -1,5 +1,6 @@
 #include "coordinator/migrator.h"
 #include "common/clock.h"
+#include "coordinator/fleet_judge.h"
 #include "coordinator/fleet_tenants.h"
 #include "coordinator/plan_warnings.h"
 #include "coordinator/run_record.h"
@@ -8,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
-    EQUAL_FAILURES = 20,
-};
+enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more than they bring */ };
 
 /* One run in progress. */
 typedef struct MigratorRun {
@@ -22,7 +20,6 @@ typedef struct MigratorRun {
     RunRecord *record; /* NULL = none is kept */
     uint32_t *work;    /* apply phase: phase index -> entry index */
     Error *error;      /* what a callback could not return */
-    uint32_t failed;   /* phase index that *error is about, in the check of the files */
 } MigratorRun;
 
 static bool load_bundle(MigratorRun *run, Error *error)
@@ -53,54 +50,6 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
     bool ok = fleet_run_phase(&run->fleet, phase, ret_outcome, error);
     free(tenants);
     return ok;
-}
-
-static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
-{
-    (void)attempt;
-    MigratorRun *run = host;
-    ParseResult *result = record;
-    if (outcome_state(outcome) != TENANT_SUCCEEDED) {
-        if (outcome == OUTCOME_NOT_STARTED)
-            return 0;
-        run->failed = index;
-        error_set(run->error, ERROR_CONNECT, "%s",
-                  result->error != NULL ? result->error : outcome_name(outcome));
-        if (result->sqlstate != NULL)
-            strncpy(run->error->sqlstate, result->sqlstate, sizeof run->error->sqlstate - 1);
-        if (result->detail != NULL)
-            error_set_detail(run->error, "%s", result->detail);
-        if (result->hint != NULL)
-            error_set_hint(run->error, "%s", result->hint);
-        return 0;
-    }
-    /* One server's word is enough, and several databases mostly say the same. */
-    if (run->report->refused_files.count == 0) {
-        run->report->refused_files = result->failures;
-        result->failures = (RecordList){0};
-    }
-    return 0;
-}
-
-/* Lets every database's server judge every file, before any tenant is touched. */
-static bool judge_files(MigratorRun *run, Error *error)
-{
-    Error refused = {0};
-    run->error = &refused;
-    Phase phase = {.operation = OPERATION_PARSE, .max_failures = -1, .on_result = keep_parse, .host = run};
-    PhaseOutcome outcome = {0};
-    bool ok = fleet_run_databases(&run->fleet, &phase, &outcome, error);
-    bool all = ok && outcome.totals.succeeded == outcome.totals.total;
-    if (ok && !all && outcome.aborted)
-        error_set(error, ERROR_CANCELLED,
-                  "stopped while the migration files were checked; nothing was changed");
-    else if (ok && !all && refused.code != ERROR_NONE && outcome.states[run->failed] != TENANT_SUCCEEDED)
-        error_move(error, &refused);
-    else if (ok && !all)
-        error_set(error, ERROR_CONNECT, "the migration files could not be checked on every database");
-    phase_outcome_clear(&outcome);
-    error_clear(&refused);
-    return all;
 }
 
 static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
@@ -182,14 +131,6 @@ static bool tenant_failed(void *host, uint32_t index)
     return abort;
 }
 
-/* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
-static int64_t equal_failures(const Config *config)
-{
-    bool says_how = config_source(config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
-                    config_source(config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
-    return says_how ? 0 : EQUAL_FAILURES;
-}
-
 /* Phase indices of the entries that need work, and their predecessors among each other. */
 static bool choose_work(MigratorRun *run, uint32_t **ret_predecessors, size_t *ret_count, Error *error)
 {
@@ -246,7 +187,6 @@ static bool finish_without_work(MigratorRun *run, Error *error)
 
 static bool apply(MigratorRun *run, Error *error)
 {
-    const Config *config = run->request->fleet.config;
     uint32_t *predecessors = NULL;
     size_t count = 0;
     if (!choose_work(run, &predecessors, &count, error))
@@ -260,7 +200,7 @@ static bool apply(MigratorRun *run, Error *error)
         .schedule = fleet_schedule(&run->request->fleet),
         .lock_wait_ms = run->fleet.options.lock_wait_ms,
         .max_failures = fleet_max_failures(&run->request->fleet, run->report->count),
-        .equal_failures = equal_failures(config),
+        .equal_failures = fleet_equal_failures(&run->request->fleet),
         .on_result = keep_result,
         .on_failed = tenant_failed,
     };
@@ -320,7 +260,7 @@ static bool run_steps(MigratorRun *run, Error *error)
         return false;
     if (request->judge_files && report->count > 0) {
         fleet_say_step(fleet, STEP_PARSE, 0);
-        if (!judge_files(run, error))
+        if (!fleet_judge_files(&run->fleet, "migration files", &report->refused_files, error))
             return false;
         if (report->refused_files.count > 0)
             return error_set(error, ERROR_MIGRATIONS,

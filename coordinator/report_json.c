@@ -67,15 +67,15 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error)
     return report_print_json(file, json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary), error);
 }
 
-void report_error_json(FILE *file, const Error *error, const RunReport *report)
+void report_error_json(FILE *file, const Error *error, const RecordList *refused_files)
 {
     json_t *document = json_object();
     report_add_reason(document, error);
-    size_t count = report != NULL ? report->refused_files.count : 0;
+    size_t count = refused_files != NULL ? refused_files->count : 0;
     json_t *files = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            files, record_to_json(&PARSE_FAILURE, (const ParseFailure *)report->refused_files.items + i));
+        json_array_append_new(files,
+                              record_to_json(&PARSE_FAILURE, (const ParseFailure *)refused_files->items + i));
     if (count > 0)
         json_object_set(document, "files", files);
     json_decref(files);

@@ -239,6 +239,25 @@ static const Option INTROSPECT_OPTIONS[] = {
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
 };
 
+static const Option SEED_OPTIONS[] = {
+    {.name = "file",
+     .letter = 'f',
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "the SQL file that fills a tenant, run in one transaction for each"},
+    {.name = "once",
+     .setting = NO_SETTING,
+     .doc = "record the seed in each tenant, and do not run it where it is recorded"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print who would be seeded, and write nothing"},
+};
+
+static const ExitCode SEED_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "some tenants could not be seeded"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, "the seed file was refused"},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
 static const ExitCode DIFF_EXITS[] = {
     {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
@@ -447,6 +466,23 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = CHOICE_OF_TENANTS,
         .run = cli_introspect,
+    },
+    {
+        .name = "seed",
+        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
+        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_seed,
     },
     {
         .name = "keygen",

@@ -32,8 +32,8 @@ void cli_run_clear(CliRun *run)
 
 int cli_run_failed(const CliRun *run, const Error *error)
 {
-    report_refused_files(stderr, &run->report);
+    report_refused_files(stderr, &run->report.refused_files);
     if (option_given(run->context.arguments, "json"))
-        report_error_json(stdout, error, &run->report);
+        report_error_json(stdout, error, &run->report.refused_files);
     return cli_print_error(error);
 }
