@@ -165,6 +165,7 @@ typedef struct Runner {
     pthread_t thread;
     const char *sql;
     Reservoir *reservoir;
+    bool pooled;
     Seeded seeded;
 } Runner;
 
@@ -176,14 +177,18 @@ static inline void *run_thread(void *argument)
     return NULL;
 }
 
+/* Over the pooler when runner->pooled says so. */
 static inline void runner_start(Runner *runner, const char *sql)
 {
-    *runner = (Runner){.sql = sql, .reservoir = bench_reservoir(bench)};
+    *runner = (Runner){.sql = sql,
+                       .reservoir = runner->pooled ? bench->pooled : bench_reservoir(bench),
+                       .pooled = runner->pooled};
     assert_int_equal(pthread_create(&runner->thread, NULL, run_thread, runner), 0);
 }
 
 static inline void runner_join(Runner *runner)
 {
     pthread_join(runner->thread, NULL);
-    bench_reservoir_free(runner->reservoir);
+    if (!runner->pooled)
+        bench_reservoir_free(runner->reservoir);
 }
