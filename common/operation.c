@@ -36,6 +36,12 @@ bool operation_from_name(const char *name, OperationId *ret_id)
     return false;
 }
 
+bool operation_takes_shared(OperationId id)
+{
+    return id == OPERATION_PARSE || id == OPERATION_STATUS || id == OPERATION_MIGRATE ||
+           id == OPERATION_MARK_APPLIED || id == OPERATION_SEED;
+}
+
 #define OPTION(name, kind, member)                                         \
     {                                                                      \
         (name), (kind), FIELD_OPTIONAL, offsetof(RunOptions, member), NULL \

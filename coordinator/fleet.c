@@ -41,12 +41,15 @@ static void report_progress(void *host, const Engine *engine)
         request->on_progress(request->host, &totals);
 }
 
-static RunOptions configured_options(const Config *config)
+static RunOptions configured_options(const Config *config, bool shared)
 {
     return (RunOptions){
-        .migrations_table = (char *)config_text(config, SETTING_MIGRATIONS_TABLE),
-        .format = (char *)config_text(config, SETTING_MIGRATIONS_FORMAT),
-        .default_format = (char *)config_text(config, SETTING_MIGRATIONS_DEFAULT_FORMAT),
+        .shared = shared,
+        .migrations_table =
+            (char *)config_text(config, shared ? SETTING_SHARED_TABLE : SETTING_MIGRATIONS_TABLE),
+        .format = (char *)config_text(config, shared ? SETTING_SHARED_FORMAT : SETTING_MIGRATIONS_FORMAT),
+        .default_format = (char *)config_text(config, shared ? SETTING_SHARED_DEFAULT_FORMAT
+                                                             : SETTING_MIGRATIONS_DEFAULT_FORMAT),
         .lock_timeout_ms = config_int(config, SETTING_RUN_LOCK_TIMEOUT_MS),
         .lock_attempts = config_int(config, SETTING_RUN_LOCK_ATTEMPTS),
         .lock_wait_ms = config_int(config, SETTING_RUN_LOCK_WAIT_MS),
@@ -166,8 +169,10 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     char inproc[48];
     snprintf(inproc, sizeof inproc, "inproc://pgconvoy-%u", atomic_fetch_add(&fleets, 1));
     const char *listen = hosted ? inproc : request->listen;
-    *fleet = (Fleet){
-        .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
+    *fleet = (Fleet){.request = request,
+                     .options = configured_options(config, request->shared),
+                     .shared = request->shared,
+                     .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
     if (!hosted) {
         warn_of_idle_hooks(request);
@@ -206,6 +211,13 @@ void fleet_close(Fleet *fleet)
     fleet->dispatcher = NULL;
     fleet->hosted = NULL;
     fleet->context = NULL;
+}
+
+void fleet_use(Fleet *fleet, bool shared, const Bundle *bundle)
+{
+    fleet->shared = shared;
+    fleet->options = configured_options(fleet->request->config, shared);
+    dispatcher_use_bundle(fleet->dispatcher, bundle);
 }
 
 const TextList *fleet_databases(const Fleet *fleet)

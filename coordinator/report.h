@@ -5,11 +5,11 @@
 #include "coordinator/migrator.h"
 #include <stdio.h>
 
-/* {results:[...], summary:{...}}, and for a run that broke off why (`reason`, else NULL) as
- * report_error_json() says it. */
+/* {results:[...], summary:{...}}, with `shared` when the run was with it, and for a run that broke off why
+ * (`reason`, else NULL) as report_error_json() says it. */
 bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error) MUST_CHECK;
 
-/* {tenants:[...], summary:{...}} */
+/* {tenants:[...], summary:{...}}, and `shared` */
 bool report_status_json(FILE *file, const RunReport *report, Error *error) MUST_CHECK;
 
 /* {error, suggestion, ...}: what --json prints when a command could not do its work; with the files

@@ -18,20 +18,32 @@ static json_t *results_json(const SeedReport *report)
     return list;
 }
 
-bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
+json_t *report_seed_document(const SeedReport *report)
 {
     const EngineTotals *totals = &report->totals;
-    json_t *document =
-        json_pack("{s:o*,s:{s:I,s:I,s:I,s:I,s:I}}", "results", results_json(report), "summary", "total",
-                  (json_int_t)totals->total, "succeeded", (json_int_t)totals->succeeded, "failed",
-                  (json_int_t)totals->failed, "skipped", (json_int_t)(totals->skipped + totals->pending),
-                  "durationMs", (json_int_t)report->duration_ms);
-    if (json_object_get(document, "results") == NULL) {
+    json_t *results = results_json(report);
+    if (results == NULL)
+        return NULL;
+    return json_pack("{s:o,s:{s:I,s:I,s:I,s:I}}", "results", results, "summary", "total",
+                     (json_int_t)totals->total, "succeeded", (json_int_t)totals->succeeded, "failed",
+                     (json_int_t)totals->failed, "skipped", (json_int_t)(totals->skipped + totals->pending));
+}
+
+void report_add_dry_run(json_t *document, const SeedReport *report)
+{
+    if (report->dry_run)
+        json_object_set_new(document, "dryRun", json_true());
+}
+
+bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
+{
+    json_t *document = report_seed_document(report);
+    json_t *summary = json_object_get(document, "summary");
+    if (json_object_set_new(summary, "durationMs", json_integer(report->duration_ms)) != 0) {
         json_decref(document);
         return error_memory(error);
     }
-    if (report->dry_run) /* ours: nothing of the above has happened */
-        json_object_set_new(document, "dryRun", json_true());
+    report_add_dry_run(document, report);
     if (reason != NULL)
         report_add_reason(document, reason);
     return report_print_json(file, document, error);
@@ -42,7 +54,7 @@ static const char *entry_id(const void *report, size_t index)
     return ((const SeedReport *)report)->entries[index].tenant->id;
 }
 
-static const char *word_for(const SeedReport *report, const SeedEntry *entry)
+const char *report_seed_word(const SeedReport *report, const SeedEntry *entry)
 {
     if (entry->state != TENANT_SUCCEEDED)
         return entry->state == TENANT_FAILED ? "failed" : "skipped";
@@ -54,7 +66,7 @@ static const char *word_for(const SeedReport *report, const SeedEntry *entry)
 static void fill(const void *report, size_t index, char **cells)
 {
     const SeedEntry *entry = &((const SeedReport *)report)->entries[index];
-    cells[0] = report_cell(word_for(report, entry));
+    cells[0] = report_cell(report_seed_word(report, entry));
     cells[1] = report_cell(entry->result.error);
 }
 

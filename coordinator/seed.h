@@ -10,9 +10,11 @@
 typedef struct SeedRequest {
     FleetRequest fleet;
     const char *file; /* path; NULL = by callback */
-    bool once;        /* not where a seed of this name is recorded; by file only */
-    bool dry_run;     /* only look: what an entry then says of a tenant is what would become of it */
-    bool judge_file;  /* let the servers parse the file first, and refuse the whole run for a bad one */
+    bool with_shared; /* the shared schema before the tenants, who are skipped when it failed; by ... */
+    const char *shared_file; /* ... this file; NULL = by callback */
+    bool once;               /* not where a seed of this name is recorded; by file only */
+    bool dry_run;            /* only look: what an entry then says of a tenant is what would become of it */
+    bool judge_file; /* let the servers parse the file first, and refuse the whole run for a bad one */
     bool (*on_failed)(void *host, const TenantSeedResult *result); /* true = abort; may be NULL; fleet.host */
 } SeedRequest;
 
@@ -34,6 +36,7 @@ typedef struct SeedReport {
     bool aborted, cancelled;
     bool aborted_by_policy;
     bool past_deadline;
+    struct SeedReport *shared; /* of SeedRequest.with_shared: of the shared schema; else NULL */
     bool seeding; /* it began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
     RecordList refused_files; /* ParseFailure: the file when a server refused it; then nobody was seeded */
@@ -41,6 +44,7 @@ typedef struct SeedReport {
 
 /* False: it could not be done, or (report->seeding) broke off. */
 bool seed_run(const SeedRequest *request, SeedReport *ret_report, Error *error) MUST_CHECK;
+bool seed_report_has_begun(const SeedReport *report); /* also with the shared schema alone */
 void seed_report_clear(SeedReport *report);
 
 /* The exit code that a finished run deserves. */

@@ -364,8 +364,7 @@ static bool prepare_names(Builder *builder, Error *error)
     append_literal_dollar(&schema, request->schema);
     sql_append_qualified(&qualified, request->schema, request->table != NULL ? request->table : "");
     sql_append_qualified(&state, request->schema, STATE_TABLE);
-    sql_append_identifier(&path, request->schema);
-    buffer_append_text(&path, ", public");
+    sql_append_search_path(&path, request->schema);
     append_literal_dollar(&search_path, buffer_text(&path));
     bool failed = path.failed;
     builder->schema = buffer_take(&schema);

@@ -38,12 +38,6 @@ static SeedEnd again_if(bool again)
     return again ? SEED_AGAIN : SEED_FAILED;
 }
 
-/* The one place that says in which schemas a seed may run. */
-static bool check_schema(const Turn *turn, Error *error)
-{
-    return schema_name_check(turn->tenant->schema, error);
-}
-
 static bool build_block(Seeding *seeding, BlockMode mode, MigrationBlock *ret_block)
 {
     Turn *turn = &seeding->turn;
@@ -192,7 +186,8 @@ static bool call_back(Seeding *seeding)
     Turn *turn = &seeding->turn;
     Error left ERROR_CLEANUP = {0};
     PGconn *pg = connection_pg(turn->connection);
-    bool good = hook_seed(turn->context->hooks, turn->tenant->id, pg, &turn->error);
+    bool good =
+        hook_seed(turn->context->hooks, op_callback_id(turn->context, turn->tenant), pg, &turn->error);
     bool whole = connection_take_back(turn->connection, &left);
     PGTransactionStatusType status = PQtransactionStatus(pg);
     if (!good) {
@@ -222,7 +217,8 @@ static bool call_back(Seeding *seeding)
 static bool tell(Seeding *seeding, const char *status)
 {
     Turn *turn = &seeding->turn;
-    bool heard = hook_progress(turn->context->hooks, turn->tenant->id, status, NULL, &turn->error);
+    bool heard = hook_progress(turn->context->hooks, op_callback_id(turn->context, turn->tenant), status,
+                               NULL, &turn->error);
     if (!heard)
         turn->error.code = ERROR_CALLBACK;
     return heard;
@@ -300,7 +296,7 @@ static bool prepare(Seeding *seeding)
     const Turn *turn = &seeding->turn;
     const OpContext *context = turn->context;
     Error *error = &seeding->turn.error;
-    if (!check_schema(turn, error))
+    if (!op_schema_check(context->options, turn->tenant->schema, error))
         return false;
     if (turn->tenant->recovering && !context->options->once && !context->options->dry_run)
         return error_set(error, ERROR_UNKNOWN,
