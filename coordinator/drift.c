@@ -335,7 +335,7 @@ static bool fail_without_reference(DriftReport *report, Error *error)
 {
     for (size_t i = 1; i < report->count; i++)
         if (report->entries[i].drift.error == NULL &&
-            !fail_entry(&report->entries[i], "Failed to introspect reference tenant", NULL, NULL))
+            !fail_entry(&report->entries[i], DRIFT_NO_REFERENCE, NULL, NULL))
             return error_memory(error);
     return true;
 }

@@ -46,6 +46,9 @@ typedef struct DriftReport {
     int64_t duration_ms;
 } DriftReport;
 
+/* The contract's words for everybody when the reference cannot be read. */
+#define DRIFT_NO_REFERENCE "Failed to introspect reference tenant"
+
 /* False: nothing could be found out. True: every tenant has its answer or its error. */
 bool drift_run(const DriftRequest *request, DriftReport *ret_report, Error *error) MUST_CHECK;
 void drift_report_clear(DriftReport *report);

@@ -29,6 +29,12 @@ json_t *report_seed_document(const SeedReport *report)
                      (json_int_t)totals->failed, "skipped", (json_int_t)(totals->skipped + totals->pending));
 }
 
+void report_add_dry_run(json_t *document, const SeedReport *report)
+{
+    if (report->dry_run)
+        json_object_set_new(document, "dryRun", json_true());
+}
+
 bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
 {
     json_t *document = report_seed_document(report);
@@ -37,6 +43,7 @@ bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason,
         json_decref(document);
         return error_memory(error);
     }
+    report_add_dry_run(document, report);
     if (reason != NULL)
         report_add_reason(document, reason);
     return report_print_json(file, document, error);
@@ -47,17 +54,19 @@ static const char *entry_id(const void *report, size_t index)
     return ((const SeedReport *)report)->entries[index].tenant->id;
 }
 
-static const char *word_for(const SeedEntry *entry)
+const char *report_seed_word(const SeedReport *report, const SeedEntry *entry)
 {
     if (entry->state != TENANT_SUCCEEDED)
         return entry->state == TENANT_FAILED ? "failed" : "skipped";
-    return strcmp(entry->result.outcome, outcome_name(OUTCOME_ALREADY)) == 0 ? "already seeded" : "seeded";
+    return strcmp(entry->result.outcome, outcome_name(OUTCOME_ALREADY)) == 0 ? "already seeded"
+           : report->dry_run                                                 ? "would seed"
+                                                                             : "seeded";
 }
 
 static void fill(const void *report, size_t index, char **cells)
 {
     const SeedEntry *entry = &((const SeedReport *)report)->entries[index];
-    cells[0] = report_cell(word_for(entry));
+    cells[0] = report_cell(report_seed_word(report, entry));
     cells[1] = report_cell(entry->result.error);
 }
 

@@ -9,6 +9,11 @@ bool report_seed_json(FILE *file, const SeedReport *report, const Error *reason,
 
 /* The same for a document that has more, without the duration; NULL when memory ran out. */
 json_t *report_seed_document(const SeedReport *report);
+/* Ours: says of a dry run's document that nothing in it has happened. */
+void report_add_dry_run(json_t *document, const SeedReport *report);
+
+/* What became of an entry, such as "seeded". */
+const char *report_seed_word(const SeedReport *report, const SeedEntry *entry);
 
 /* Grouped by what became of the tenants; every tenant by name when there are few or `details`. */
 bool report_seed_text(FILE *file, const SeedReport *report, bool details, Error *error) MUST_CHECK;

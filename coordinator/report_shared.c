@@ -157,10 +157,12 @@ static json_t *seeds_json(const SeedReport *shared)
 bool report_shared_seed_json(FILE *file, const SeedReport *shared, Error *error)
 {
     json_t *document = json_object();
-    if (json_object_set_new(document, shared->count == 1 ? "result" : "results", seeds_json(shared)) == 0)
-        return report_print_json(file, document, error);
-    json_decref(document);
-    return error_memory(error);
+    if (json_object_set_new(document, shared->count == 1 ? "result" : "results", seeds_json(shared)) != 0) {
+        json_decref(document);
+        return error_memory(error);
+    }
+    report_add_dry_run(document, shared);
+    return report_print_json(file, document, error);
 }
 
 bool report_seed_both_json(FILE *file, const SeedReport *report, const Error *reason, Error *error)
@@ -173,6 +175,7 @@ bool report_seed_both_json(FILE *file, const SeedReport *report, const Error *re
         json_decref(document);
         return error_memory(error);
     }
+    report_add_dry_run(document, report);
     if (reason != NULL)
         report_add_reason(document, reason);
     return report_print_json(file, document, error);
@@ -182,12 +185,8 @@ void report_shared_seed_text(FILE *file, const SeedReport *shared)
 {
     for (size_t i = 0; i < shared->count; i++) {
         const SeedEntry *entry = &shared->entries[i];
-        const char *word = entry->state == TENANT_FAILED ? "failed" : "skipped";
-        if (entry->state == TENANT_SUCCEEDED)
-            word = strcmp(entry->result.outcome, outcome_name(OUTCOME_ALREADY)) == 0 ? "already seeded"
-                                                                                     : "seeded";
         print_name(file, shared->several_databases, entry->tenant);
-        fprintf(file, "%s\n", word);
+        fprintf(file, "%s\n", report_seed_word(shared, entry));
     }
     fflush(file);
 }

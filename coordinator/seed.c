@@ -146,6 +146,7 @@ static bool act(SeedRun *run, Error *error)
     SeedReport *report = run->report;
     RunOptions options = run->fleet->options;
     options.once = request->once;
+    options.dry_run = request->dry_run;
     options.by_callback = run->file == NULL;
     FleetWork work = {.operation = OPERATION_SEED,
                       .options = &options,
@@ -268,6 +269,7 @@ static bool run_both(SeedRun *tenants, Error *error)
     if (report == NULL)
         return error_memory(error);
     report->once = request->once;
+    report->dry_run = request->dry_run;
     tenants->report->shared = report;
     SeedRun shared = {.request = request,
                       .report = report,
@@ -294,7 +296,7 @@ bool seed_run(const SeedRequest *request, SeedReport *ret_report, Error *error)
                    .shared = request->fleet.shared,
                    .file = request->file,
                    .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
-    *ret_report = (SeedReport){.once = request->once};
+    *ret_report = (SeedReport){.once = request->once, .dry_run = request->dry_run};
     bool ok = request->with_shared
                   ? run_both(&run, error)
                   : load(&run, error) && fleet_open(&fleet, &request->fleet, &run.bundle, error) &&

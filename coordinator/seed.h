@@ -13,6 +13,7 @@ typedef struct SeedRequest {
     bool with_shared; /* the shared schema before the tenants, who are skipped when it failed; by ... */
     const char *shared_file; /* ... this file; NULL = by callback */
     bool once;               /* not where a seed of this name is recorded; by file only */
+    bool dry_run;            /* only look: what an entry then says of a tenant is what would become of it */
     bool judge_file; /* let the servers parse the file first, and refuse the whole run for a bad one */
     bool (*on_failed)(void *host, const TenantSeedResult *result); /* true = abort; may be NULL; fleet.host */
 } SeedRequest;
@@ -26,7 +27,7 @@ typedef struct SeedEntry {
 
 typedef struct SeedReport {
     char *name; /* of the seed; NULL by callback */
-    bool once;
+    bool once, dry_run;
     TenantList tenants;
     SeedEntry *entries; /* in the order of the list */
     size_t count;

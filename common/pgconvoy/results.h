@@ -183,6 +183,7 @@ typedef struct pgconvoy_tenant_schema_drift {
     char *database;
     char *sqlstate;
     char *outcome;
+    char *detail; /* what is behind an error that says less */
 } pgconvoy_tenant_schema_drift;
 
 typedef struct pgconvoy_column_schema {

@@ -19,6 +19,8 @@ static void append_command(Buffer *command, const CliSeed *seed)
     last_words_append_shell_word(command, seed->request.file);
     if (seed->request.once)
         buffer_append_text(command, " --once");
+    if (seed->request.dry_run)
+        buffer_append_text(command, " --dry-run");
 }
 
 /* The result on stdout, the last words on stderr. */
@@ -43,6 +45,7 @@ static bool run(CliSeed *seed, const CliArguments *arguments, Error *error)
         .fleet = seed->context.request,
         .file = option_value(arguments, "file"),
         .once = option_given(arguments, "once"),
+        .dry_run = option_given(arguments, "dry-run"),
         .judge_file = true,
     };
     if (seed->request.file == NULL) {

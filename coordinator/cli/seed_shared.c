@@ -101,8 +101,10 @@ static int seed_with(const CliArguments *arguments, RunSeed *run, PrintSeed *pri
     ERROR_CLEANUP Error error = {0};
     int code;
     bool ok = cli_context_open(&seed.context, arguments, &error);
-    seed.request = (SeedRequest){
-        .fleet = seed.context.request, .once = option_given(arguments, "once"), .judge_file = true};
+    seed.request = (SeedRequest){.fleet = seed.context.request,
+                                 .once = option_given(arguments, "once"),
+                                 .dry_run = option_given(arguments, "dry-run"),
+                                 .judge_file = true};
     ok = ok && run(&seed, &error);
     progress_clear(&seed.context.progress);
     if (!ok && seed_report_has_begun(&seed.report))

@@ -38,6 +38,8 @@ static bool tell_progress(void *context, const char *tenant_id, const char *stat
                           Error *error)
 {
     Call *call = context;
+    if (call->tells_migrations && migration == NULL)
+        return true;
     pthread_mutex_lock(&call->mutex);
     bool ok = call->options.on_progress(call->options.context, call->shared ? NULL : tenant_id, status,
                                         migration, error);

@@ -26,6 +26,7 @@ typedef struct Call {
     HostCallbacks callbacks; /* for the hosted worker: they lead back here */
     pthread_mutex_t mutex;   /* one callback of the caller's at a time */
     bool shared;             /* the shared schema is worked on: callbacks have NULL for a tenant */
+    bool tells_migrations;   /* on_progress hears of "migrating" alone */
     pgconvoy_seed *seed, *shared_seed;
     void *seed_context;
     TextList ids; /* the caller's texts */

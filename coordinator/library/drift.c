@@ -26,6 +26,17 @@ static bool check_texts(const char *const *texts, size_t count, const char *what
     return true;
 }
 
+/* Without a reference everybody has the contract's words; only here is there a cause. */
+static bool name_lack_of_reference(DriftReport *report, Error *error)
+{
+    TenantSchemaDrift *drift = report->count > 0 ? &report->entries[0].drift : NULL;
+    if (drift == NULL || drift->error == NULL)
+        return true;
+    drift->detail = drift->error;
+    drift->error = strdup(DRIFT_NO_REFERENCE);
+    return drift->error != NULL || error_memory(error);
+}
+
 static bool run(Call *call, const pgconvoy_drift_options *options, const char *reference,
                 DriftReport *ret_report)
 {
@@ -38,7 +49,7 @@ static bool run(Call *call, const pgconvoy_drift_options *options, const char *r
                             .on_tenant = tell};
     request.fleet.hooks = NULL; /* nothing is done to anybody */
     return check_texts(options->exclude_tables, options->exclude_count, "excluded table", call->error) &&
-           drift_run(&request, ret_report, call->error);
+           drift_run(&request, ret_report, call->error) && name_lack_of_reference(ret_report, call->error);
 }
 
 static char *now(void)

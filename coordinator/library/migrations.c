@@ -100,8 +100,9 @@ bool pgconvoy_mark_as_applied(pgconvoy_migrator *migrator, const char *tenant_id
                               pgconvoy_tenant_migration_result *ret_result, pgconvoy_error *error)
 {
     Call call;
-    return call_end(&call, call_begin(&call, migrator, options, error) && call_name_one(&call, tenant_id) &&
-                               run_one(&call, RUN_MARK_APPLIED, ret_result));
+    bool ok = call_begin(&call, migrator, options, error) && call_name_one(&call, tenant_id);
+    call.tells_migrations = true;
+    return call_end(&call, ok && run_one(&call, RUN_MARK_APPLIED, ret_result));
 }
 
 bool pgconvoy_mark_all_as_applied(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,

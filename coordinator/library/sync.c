@@ -10,7 +10,7 @@ static bool ask_on_error(void *host, const TenantSyncResult *result)
 
 static bool run(Call *call, SyncAction action, SyncReport *ret_report)
 {
-    call->fleet.allow_no_files = action == SYNC_STATUS;
+    call->fleet.allow_no_files = true; /* the contract's orphans: a program knows its folder */
     SyncRequest request = {
         .fleet = call->fleet, .action = action, .dry_run = call->options.dry_run, .on_failed = ask_on_error};
     if (action != SYNC_STATUS && !request.dry_run && !call_needs_host(call, false))

@@ -129,6 +129,7 @@ PGCONVOY_EXPORT bool pgconvoy_migrate_tenant(pgconvoy_migrator *migrator, const 
                                              const pgconvoy_run_options *options,
                                              pgconvoy_tenant_migration_result *ret_result,
                                              pgconvoy_error *error);
+/* on_progress hears of the migrations alone. */
 PGCONVOY_EXPORT bool pgconvoy_mark_as_applied(pgconvoy_migrator *migrator, const char *tenant_id,
                                               const pgconvoy_run_options *options,
                                               pgconvoy_tenant_migration_result *ret_result,

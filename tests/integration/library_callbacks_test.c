@@ -124,6 +124,20 @@ static void tenants_without_work_are_told_of_too(void **state)
     fleet_free(fleet);
 }
 
+static void marking_one_tells_of_its_migrations_alone(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 1);
+    fleet_add_markers(fleet, 1, NULL);
+    Heard heard = {.tenants = "t0001"};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    pgconvoy_run_options options = one_by_one(&heard);
+    assert_true(pgconvoy_mark_as_applied(migrator, "t0001", &options, NULL, NULL));
+    expect_heard(&heard, "t0001 migrating 0001_m1\n");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
 static void a_failing_callback_fails_its_tenant_once(void **state)
 {
     (void)state;
@@ -403,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(callbacks_come_in_the_contract_s_order),
         cmocka_unit_test(tenants_without_work_are_told_of_too),
+        cmocka_unit_test(marking_one_tells_of_its_migrations_alone),
         cmocka_unit_test(a_failing_callback_fails_its_tenant_once),
         cmocka_unit_test(a_refused_tenant_meets_no_hook),
         cmocka_unit_test(callbacks_need_a_worker_in_this_process),

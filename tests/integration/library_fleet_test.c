@@ -292,6 +292,24 @@ static void a_progress_callback_may_fail_a_tenant_of_a_comparison(void **state)
     fleet_free(fleet);
 }
 
+static void without_its_reference_nobody_is_compared(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 1);
+    Heard heard = {.tenants = "gone t0001"};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    pgconvoy_error error = {0};
+    CLEAN(schema_drift_status) drift = {0};
+    expect_no_error(pgconvoy_get_schema_drift(migrator, NULL, &drift, &error), &error);
+    assert_int_equal(drift.error, 2);
+    const pgconvoy_tenant_schema_drift *details = drift.details.items;
+    assert_string_equal(details[0].error, "Failed to introspect reference tenant");
+    assert_string_equal(details[0].detail, "schema \"tenant_gone\" does not exist");
+    assert_string_equal(details[1].error, "Failed to introspect reference tenant");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
 static void a_schema_is_looked_at(void **state)
 {
     (void)state;
@@ -411,6 +429,7 @@ int main(void)
         cmocka_unit_test(tracking_tables_are_compared_and_repaired),
         cmocka_unit_test(drift_is_found_and_followed),
         cmocka_unit_test(a_progress_callback_may_fail_a_tenant_of_a_comparison),
+        cmocka_unit_test(without_its_reference_nobody_is_compared),
         cmocka_unit_test(a_schema_is_looked_at),
         cmocka_unit_test(a_tenant_is_cloned),
         cmocka_unit_test(tracking_tables_change_their_format),

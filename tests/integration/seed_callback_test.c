@@ -219,6 +219,22 @@ static void what_a_callback_changes_ends_with_it(void **state)
     assert_int_equal(notices, 0);
 }
 
+/* The host's callbacks come one at a time, so that a transaction may wait long for its turn. */
+static void how_long_a_callback_thinks_is_its_own_business(void **state)
+{
+    (void)state;
+    use_host((Host){.sql =
+                        "DO $$ BEGIN IF current_setting('idle_in_transaction_session_timeout') <> '0' THEN "
+                        "RAISE 'in a hurry'; END IF; END $$"});
+    SEEDED_CLEANUP Seeded patient = seed_by_callback(bench->direct);
+    expect_outcome(&patient, OUTCOME_APPLIED);
+    bench->options.by_callback = false;
+    SEEDED_CLEANUP Seeded file =
+        seed("DO $$ BEGIN IF current_setting('idle_in_transaction_session_timeout') = '0' THEN RAISE 'left'; "
+             "END IF; END $$");
+    expect_outcome(&file, OUTCOME_APPLIED);
+}
+
 static void a_missing_schema_is_told_without_calling(void **state)
 {
     (void)state;
@@ -273,6 +289,7 @@ int main(void)
         TEST(a_callback_cannot_leave_the_transaction_ended_or_the_connection_busy),
         TEST(a_failed_statement_cannot_be_kept_silent),
         TEST(what_a_callback_changes_ends_with_it),
+        TEST(how_long_a_callback_thinks_is_its_own_business),
         TEST(a_missing_schema_is_told_without_calling),
         TEST(a_host_that_does_not_want_to_hear_fails_the_tenant),
         TEST(a_connection_that_breaks_under_the_callback_is_replaced),

@@ -1,6 +1,7 @@
 /* Seeding when something comes between: other runs, lost COMMITs, dying servers and workers, cancellation. */
 #include "common/buffer.h"
 #include "tests/integration/seed_support.h"
+#include <signal.h>
 
 static const char INSERT[] = "INSERT INTO items VALUES (1)";
 
@@ -44,19 +45,22 @@ static void a_commit_whose_answer_is_lost_is_learned(void **state)
     (void)state;
     int calls = 0;
     use_hooks(&(HostCallbacks){.context = &calls, .seed = insert_one});
-    for (int way = 0; way < 3; way++) {
-        Runner runner;
-        bench->options.once = way == 1;
+    for (int way = 0; way < 6; way++) {
+        Runner runner = {.pooled = way >= 3};
+        if (way == 3)
+            renew(NULL);
+        bench->options.once = way % 3 == 1;
+        bench->options.by_callback = false;
         hold_commits();
-        runner_start(&runner, way == 2 ? NULL : INSERT);
+        runner_start(&runner, way % 3 == 2 ? NULL : INSERT);
         kill_committer();
         release_commits();
         runner_join(&runner);
         expect_outcome(&runner.seeded, OUTCOME_APPLIED);
-        assert_int_equal(items(), way + 1);
+        assert_int_equal(items(), way % 3 + 1);
         seeded_clear(&runner.seeded);
     }
-    assert_int_equal(calls, 1);
+    assert_int_equal(calls, 2);
     assert_int_equal(state_rows(), 1);
 }
 
@@ -67,7 +71,7 @@ static void a_backend_killed_half_way_leaves_nothing_and_is_replaced(void **stat
         renew(NULL);
         bench->options.once = once == 1;
         sql_run(bench->admin, "CREATE SEQUENCE t.tries");
-        Runner runner;
+        Runner runner = {0};
         runner_start(&runner, "INSERT INTO items VALUES (1); SELECT CASE nextval('tries') WHEN 1 THEN "
                               "pg_sleep(60) END; INSERT INTO items VALUES (2)");
         long long pid = wait_for(
@@ -101,7 +105,7 @@ static void racing_runs_of_one_seed_apply_it_once(void **state)
 {
     (void)state;
     enum { RACERS = 4 };
-    Runner runners[RACERS];
+    Runner runners[RACERS] = {0};
     bench->options.once = true;
     for (int i = 0; i < RACERS; i++)
         runner_start(&runners[i], "SELECT pg_sleep(0.05); INSERT INTO items VALUES (1)");
@@ -126,7 +130,7 @@ static void a_tenant_in_other_hands_is_busy(void **state)
     sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", (long long)key);
     SEEDED_CLEANUP Seeded busy = seed(INSERT);
     expect_outcome(&busy, OUTCOME_BUSY);
-    Runner runner;
+    Runner runner = {0};
     runner_start(&runner, INSERT);
     pause_ms(100);
     sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", (long long)key);
@@ -160,7 +164,7 @@ static void cancelled_seeds_leave_nothing(void **state)
     SEEDED_CLEANUP Seeded before = seed(INSERT);
     expect_outcome(&before, OUTCOME_CANCELLED);
     atomic_store(&bench->cancelled, false);
-    Runner runner;
+    Runner runner = {0};
     runner_start(&runner, "INSERT INTO items VALUES (1); SELECT pg_sleep(60)");
     wait_for(bench->admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     atomic_store(&bench->cancelled, true);
@@ -182,7 +186,7 @@ static void a_lock_that_passes_is_waited_for(void **state)
     SEEDED_CLEANUP Seeded refused = seed(INSERT);
     expect_failure(&refused, "55P03", "lock timeout");
     bench->options.lock_attempts = 1000;
-    Runner runner;
+    Runner runner = {0};
     runner_start(&runner, INSERT);
     wait_for(bench->admin, "SELECT count(*) FROM pg_locks WHERE NOT granted");
     sql_run(other, "COMMIT");
@@ -193,23 +197,45 @@ static void a_lock_that_passes_is_waited_for(void **state)
     PQfinish(other);
 }
 
+/* One backend that dies takes all others along; the postmaster stays. */
+static void crash_backend(void)
+{
+    long long pid = wait_for(
+        bench->admin, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+    char *url = cluster_url(bench->cluster, "postgres");
+    while (PQstatus(bench->admin) == CONNECTION_OK) {
+        PQclear(PQexec(bench->admin, "SELECT 1"));
+        pause_ms(5);
+    }
+    for (int waited = 0; PQping(url) != PQPING_OK && waited < DEADLINE_MS; waited += 20)
+        pause_ms(20);
+    free(url);
+}
+
+static void crash_server(void)
+{
+    wait_for(bench->admin, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    cluster_kill(bench->cluster);
+    cluster_restart(bench->cluster);
+}
+
 /* A server that has crashed may give transaction ids out again: its word that one was committed may be about
  * another. What is recorded is settled by the record, everything else is unknown. */
 static void after_a_crash_nobody_is_told_a_guess(void **state)
 {
     (void)state;
-    for (int once = 0; once < 2; once++) {
+    void (*const crashes[])(void) = {crash_backend, crash_backend, crash_server, crash_server};
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        bool once = i % 2 == 1;
         renew(NULL);
-        bench->options.once = once == 1;
+        bench->options.once = once;
         bench->options.retry_initial_delay_ms = 500;
-        Runner runner;
+        Runner runner = {0};
         hold_commits();
         runner_start(&runner, INSERT);
-        wait_for(bench->admin,
-                 "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-        cluster_kill(bench->cluster);
+        crashes[i]();
         PQfinish(bench->admin);
-        cluster_restart(bench->cluster);
         bench->admin = cluster_connect(bench->cluster, "postgres");
         release_commits();
         runner_join(&runner);

@@ -12,6 +12,7 @@ enum { DEADLINE_MS = 30000 };
 
 static Bench *bench;
 static HookSet *hooks;
+static Config *hooks_config;
 
 static inline int start(void **state)
 {
@@ -44,7 +45,9 @@ static inline int no_hooks(void **state)
 {
     (void)state;
     hook_set_free(hooks);
+    config_free(hooks_config);
     hooks = NULL;
+    hooks_config = NULL;
     return 0;
 }
 
@@ -53,7 +56,9 @@ static inline int no_hooks(void **state)
 static inline void use_hooks(const HostCallbacks *callbacks)
 {
     Error error ERROR_CLEANUP = {0};
-    hooks = hook_set_new(NULL, callbacks, &error);
+    hooks_config = config_load_text("test", "", 0, &error);
+    assert_non_null(hooks_config);
+    hooks = hook_set_new(hooks_config, callbacks, &error);
     assert_non_null(hooks);
 }
 
@@ -165,6 +170,7 @@ typedef struct Runner {
     pthread_t thread;
     const char *sql;
     Reservoir *reservoir;
+    bool pooled;
     Seeded seeded;
 } Runner;
 
@@ -176,14 +182,18 @@ static inline void *run_thread(void *argument)
     return NULL;
 }
 
+/* Over the pooler when runner->pooled says so. */
 static inline void runner_start(Runner *runner, const char *sql)
 {
-    *runner = (Runner){.sql = sql, .reservoir = bench_reservoir(bench)};
+    *runner = (Runner){.sql = sql,
+                       .reservoir = runner->pooled ? bench->pooled : bench_reservoir(bench),
+                       .pooled = runner->pooled};
     assert_int_equal(pthread_create(&runner->thread, NULL, run_thread, runner), 0);
 }
 
 static inline void runner_join(Runner *runner)
 {
     pthread_join(runner->thread, NULL);
-    bench_reservoir_free(runner->reservoir);
+    if (!runner->pooled)
+        bench_reservoir_free(runner->reservoir);
 }

@@ -233,13 +233,32 @@ static void a_role_that_cannot_create_tables_can_seed(void **state)
     sql_run(bench->admin, "DROP OWNED BY filler; DROP ROLE filler");
 }
 
-static void a_dry_run_and_a_wrong_bundle_are_refused(void **state)
+static void a_dry_run_looks_and_writes_nothing(void **state)
 {
     (void)state;
+    bench->options.once = true;
+    SEEDED_CLEANUP Seeded first = seed(INSERT);
     bench->options.dry_run = true;
-    SEEDED_CLEANUP Seeded dry = seed(INSERT);
-    expect_failure(&dry, NULL, "dry run");
-    bench->options.dry_run = false;
+    SEEDED_CLEANUP Seeded recorded = seed(INSERT);
+    expect_outcome(&recorded, OUTCOME_ALREADY);
+    SEEDED_CLEANUP Seeded changed = seed("SELECT 1");
+    expect_failure(&changed, NULL, "with another content");
+    SEEDED_CLEANUP Seeded other = seed_named(bench->pooled, "t", "other", INSERT);
+    expect_outcome(&other, OUTCOME_APPLIED);
+    bench->options.once = false;
+    SEEDED_CLEANUP Seeded plain = seed(INSERT);
+    expect_outcome(&plain, OUTCOME_APPLIED);
+    SEEDED_CLEANUP Seeded missing = seed_named(bench->direct, "nobody", "first", INSERT);
+    expect_outcome(&missing, OUTCOME_NO_SCHEMA);
+    assert_int_equal(items(), 2);
+    assert_int_equal(state_rows(), 1);
+    assert_int_equal(sql_number(bench->admin, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
+                     0);
+}
+
+static void a_wrong_bundle_is_refused(void **state)
+{
+    (void)state;
     Bundle bundle = {0};
     SEEDED_CLEANUP Seeded none = seed_bundle(bench->direct, "t", &bundle);
     expect_failure(&none, NULL, "a seed has one file, not 0");
@@ -264,7 +283,8 @@ int main(void)
         TEST(what_a_seed_sets_ends_with_it),
         TEST(many_statements_and_odd_ones_run),
         TEST(a_role_that_cannot_create_tables_can_seed),
-        TEST(a_dry_run_and_a_wrong_bundle_are_refused),
+        TEST(a_dry_run_looks_and_writes_nothing),
+        TEST(a_wrong_bundle_is_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -34,6 +34,26 @@ static void the_shared_schema_is_seeded(void **state)
     fleet_free(fleet);
 }
 
+static void a_dry_run_seeds_nothing(void **state)
+{
+    (void)state;
+    Fleet *fleet = seed_fleet(1);
+    char *before = fleet_digest(fleet);
+    Answer answer = ask(fleet, 0, WORDS("pgconvoy", "seed:shared", "-f", "plans.sql", "--dry-run"));
+    assert_string_equal(answer.out, "shared schema: would seed\n");
+    forget(&answer);
+    answer = ask(fleet, 0,
+                 WORDS("pgconvoy", "seed:all", "--shared-file", "plans.sql", "--tenant-file", "tenant.sql",
+                       "--dry-run", "--once", "--json"));
+    assert_true(json_is_true(json_object_get(answer.json, "dryRun")));
+    forget(&answer);
+    char *after = fleet_digest(fleet);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    fleet_free(fleet);
+}
+
 static void once_is_once(void **state)
 {
     (void)state;
@@ -169,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shared_schema_is_seeded),
+        cmocka_unit_test(a_dry_run_seeds_nothing),
         cmocka_unit_test(once_is_once),
         cmocka_unit_test(tenants_are_seeded_after_the_shared_schema),
         cmocka_unit_test(tenants_are_skipped_when_the_shared_seed_failed),

@@ -264,8 +264,6 @@ static void append_state_guard(Builder *builder)
 static bool append_seed(Builder *builder, Error *error)
 {
     const StateRow *state = builder->request->state;
-    if (state != NULL)
-        append_state_guard(builder);
     if (!append_script(builder, error))
         return false;
     if (state != NULL)
@@ -294,6 +292,8 @@ static bool append_work(Builder *builder, Error *error)
     if (!append_lock(builder, error))
         return false;
     append_schema_check(builder);
+    if (mode == BLOCK_OPEN && builder->request->state != NULL)
+        append_state_guard(builder);
     return mode == BLOCK_OPEN   ? true
            : mode == BLOCK_SEED ? append_seed(builder, error)
                                 : append_tracked(builder, error);
@@ -319,6 +319,7 @@ static void append_begin(const Builder *builder, Buffer *sql)
                                    &(SessionSettings){.search_path = builder->search_path,
                                                       .lock_timeout_ms = request->lock_timeout_ms,
                                                       .statement_timeout_ms = request->statement_timeout_ms,
+                                                      .patient = request->patient,
                                                       .server_version = request->server_version});
     for (size_t i = 0; MODES[request->mode].runs && i < request->script->settings.count; i++) {
         const ScriptPiece *setting = &request->script->settings.items[i];

@@ -7,9 +7,9 @@
  * after the lock (in one statement, or before, it would see what was true before the lock was free), and the
  * effect, the row and the lock share one transaction.
  *
- * A seed takes two messages of one transaction: BLOCK_OPEN tells the transaction's id, by which one can learn
- * later what became of it, then BLOCK_SEED runs the file, or the caller does the work itself and BLOCK_CLOSE
- * ends it.
+ * A seed takes two messages of one transaction: BLOCK_OPEN takes the lock, looks whether the seed is recorded
+ * and tells the transaction's id, by which one can learn later what became of it; then BLOCK_SEED runs the
+ * file and records it, or the caller does the work itself and BLOCK_CLOSE ends it.
  */
 #pragma once
 #include "common/buffer.h"
@@ -24,7 +24,7 @@ typedef enum BlockMode {
     BLOCK_RECORD, /* records without running */
     BLOCK_PROBE,  /* only looks, under the lock */
     BLOCK_ENSURE, /* makes the tracking table when it is missing, and nothing else */
-    BLOCK_OPEN,   /* takes the lock and leaves the transaction open */
+    BLOCK_OPEN,   /* takes the lock, looks into the state table, and leaves the transaction open */
     BLOCK_SEED,   /* continues BLOCK_OPEN's transaction: runs the script, records it in the state table */
     BLOCK_CLOSE,  /* continues it: makes sure that it is the same, and commits */
 } BlockMode;
@@ -52,8 +52,9 @@ typedef struct BlockRequest {
     const Migration *migration;
     int64_t ordinal;               /* among files of equal content */
     const MigrationScript *script; /* BLOCK_APPLY and BLOCK_SEED */
-    const StateRow *state;         /* BLOCK_SEED: not again where this is recorded; NULL = not recorded */
-    const char *xid;               /* BLOCK_CLOSE: the transaction's, as BLOCK_OPEN told it */
+    const StateRow *state;         /* BLOCK_OPEN and BLOCK_SEED: what is recorded; NULL = nothing */
+    bool patient;    /* BLOCK_OPEN: the transaction may be idle for as long as a callback thinks */
+    const char *xid; /* BLOCK_CLOSE: the transaction's, as BLOCK_OPEN told it */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms; /* of the DO block, so of the whole migration; 0 = none */
     int server_version;           /* as PQserverVersion() */

@@ -1,9 +1,10 @@
 /* seed: fills one tenant with data, by a file's text or by a callback of the hosting program.
  *
- * BLOCK_OPEN begins the transaction and tells its id; then the file runs and is committed by one message, or
- * the callback works and another message commits. When COMMIT's answer is lost, the server still knows what
- * became of a transaction id, so that the seed runs again only if it left nothing. What a worker that died
- * has committed nobody can ask for: only a seed that is recorded (`once`) runs again after one.
+ * BLOCK_OPEN begins the transaction, looks whether there is anything to do, and tells the transaction's id;
+ * then the file runs and is committed by one message, or the callback works and another message commits. When
+ * COMMIT's answer is lost, the server still knows what became of a transaction id, so that the seed runs
+ * again only if it left nothing. What a worker that died has committed nobody can ask for: only a seed that
+ * is recorded (`once`) runs again after one.
  */
 #include "common/tenant.h"
 #include "worker/ops/attempt.h"
@@ -46,6 +47,7 @@ static bool build_block(Seeding *seeding, BlockMode mode, MigrationBlock *ret_bl
         .schema = turn->tenant->schema,
         .script = &seeding->script,
         .state = options->once ? &seeding->state : NULL,
+        .patient = options->by_callback,
         .xid = seeding->transaction.xid,
         .lock_timeout_ms = turn->run.lock_timeout_ms,
         .statement_timeout_ms = options->statement_timeout_ms,
@@ -82,7 +84,30 @@ static SeedEnd after_refusal(Seeding *seeding)
     return SEED_FAILED;
 }
 
-/* Begins the transaction; afterwards it is open, or *ret_end says what follows. */
+/* What the look under the lock, or the work after it, has decided. */
+static SeedEnd after_decision(Seeding *seeding, BlockOutcome outcome)
+{
+    Turn *turn = &seeding->turn;
+    switch (outcome) {
+    case BLOCK_DONE:
+        return SEED_APPLIED;
+    case BLOCK_PRESENT: /* if an attempt of ours was lost before, it is its work */
+        return seeding->tries.in_doubt ? SEED_APPLIED : SEED_PRESENT;
+    case BLOCK_CHANGED:
+        error_set(&turn->error, ERROR_MIGRATIONS, "seed \"%s\" was run on schema \"%s\" with another content",
+                  seeding->file->name, turn->tenant->schema);
+        error_set_hint(&turn->error, "give the changed file a new name to run it as a seed of its own, or "
+                                     "leave --once out to run it again");
+        return SEED_FAILED;
+    case BLOCK_BUSY:
+        return again_if(turn_after_busy(turn, &seeding->tries));
+    default:
+        error_set(&turn->error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", turn->tenant->schema);
+        return SEED_FAILED;
+    }
+}
+
+/* Begins the transaction; true when there is something to do in it, else *ret_end says what follows. */
 static bool open_transaction(Seeding *seeding, Transaction *ret_transaction, SeedEnd *ret_end)
 {
     Turn *turn = &seeding->turn;
@@ -93,53 +118,63 @@ static bool open_transaction(Seeding *seeding, Transaction *ret_transaction, See
         *ret_end = after_refusal(seeding);
         return false;
     }
-    BlockOutcome outcome = BLOCK_BUSY;
+    BlockOutcome outcome = BLOCK_NO_SCHEMA;
     bool open = block_outcome_from_word(PQgetvalue(row, 0, 0), &outcome) && outcome == BLOCK_DONE;
     snprintf(ret_transaction->xid, sizeof ret_transaction->xid, "%s", PQgetvalue(row, 0, 1));
     snprintf(ret_transaction->incarnation, sizeof ret_transaction->incarnation, "%s", PQgetvalue(row, 0, 2));
     PQclear(row);
-    if (open)
+    if (open && !turn->context->options->dry_run)
         return true;
     session_roll_back(turn->connection);
-    *ret_end = SEED_FAILED;
-    if (outcome == BLOCK_BUSY)
-        *ret_end = again_if(turn_after_busy(turn, &seeding->tries));
-    else
-        error_set(&turn->error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", turn->tenant->schema);
+    *ret_end = after_decision(seeding, outcome);
     return false;
 }
 
+typedef enum Fate { FATE_COMMITTED, FATE_ABORTED, FATE_UNKNOWN } Fate;
+
 /* Ids that are not given out yet are those of transactions that a crash has taken back. */
-static const char FATE[] =
+static const char ASK_FATE[] =
     "SELECT CASE WHEN $1::pg_catalog.xid8 OPERATOR(pg_catalog.>=) pg_catalog.pg_current_xact_id()"
     " THEN 'aborted' ELSE pg_catalog.pg_xact_status($1::pg_catalog.xid8) END";
 
-/* Asks what became of the attempt whose COMMIT was lost, whose session is over because we hold its lock. True
- * when the seed is to be run now; else *ret_end says what follows. */
+/* What became of the transaction whose COMMIT was lost; its session is over because we hold its lock. */
+static bool ask_fate(Seeding *seeding, const Transaction *now, Fate *ret_fate)
+{
+    const Transaction *lost = &seeding->transaction;
+    const char *xid = lost->xid;
+    PGresult *rows = NULL;
+    *ret_fate = FATE_ABORTED;
+    if (seeding->turn.context->options->once) /* it would be recorded */
+        return true;
+    if (!connection_query(seeding->turn.connection, ASK_FATE, 1, &xid, &rows, &seeding->turn.error))
+        return false;
+    bool same_server = strcmp(now->incarnation, lost->incarnation) == 0;
+    if (strcmp(PQgetvalue(rows, 0, 0), "aborted") != 0)
+        *ret_fate =
+            same_server && strcmp(PQgetvalue(rows, 0, 0), "committed") == 0 ? FATE_COMMITTED : FATE_UNKNOWN;
+    PQclear(rows);
+    return true;
+}
+
+/* True when the lost attempt has left nothing, and the seed is to be run; else *ret_end says what follows. */
 static bool settle_doubt(Seeding *seeding, const Transaction *now, SeedEnd *ret_end)
 {
     Turn *turn = &seeding->turn;
     TurnStep *tries = &seeding->tries;
-    const char *xid = seeding->transaction.xid;
-    PGresult *rows = NULL;
-    if (!connection_query(turn->connection, FATE, 1, &xid, &rows, &turn->error)) {
+    Fate fate;
+    if (!ask_fate(seeding, now, &fate)) {
         *ret_end = after_refusal(seeding);
         return false;
     }
-    bool same_server = strcmp(now->incarnation, seeding->transaction.incarnation) == 0;
-    bool committed = strcmp(PQgetvalue(rows, 0, 0), "committed") == 0;
-    bool aborted = strcmp(PQgetvalue(rows, 0, 0), "aborted") == 0;
-    PQclear(rows);
-    bool known = aborted || (committed && same_server), tired = turn_should_probe(turn, tries);
-    if (aborted)
-        tries->in_doubt = false;
-    if ((aborted && !tired) || (!known && turn->context->options->once))
+    bool tired = turn_should_probe(turn, tries);
+    tries->in_doubt = fate != FATE_ABORTED;
+    if (fate == FATE_ABORTED && !tired)
         return true;
     session_roll_back(turn->connection);
-    *ret_end = known && committed ? SEED_APPLIED : SEED_FAILED;
-    if (aborted)
+    *ret_end = fate == FATE_COMMITTED ? SEED_APPLIED : SEED_FAILED;
+    if (fate == FATE_ABORTED)
         turn_after_probe(turn, tries);
-    else if (!known)
+    else if (fate == FATE_UNKNOWN)
         error_set(&turn->error, ERROR_UNKNOWN, "the connection was lost and whether %s could not be learned",
                   tries->claim);
     return false;
@@ -210,28 +245,6 @@ static ExchangeVerdict run_seed(Seeding *seeding, BlockOutcome *ret_outcome)
                           &turn->error);
 }
 
-static SeedEnd after_decision(Seeding *seeding, BlockOutcome outcome)
-{
-    Turn *turn = &seeding->turn;
-    switch (outcome) {
-    case BLOCK_DONE:
-        return SEED_APPLIED;
-    case BLOCK_PRESENT: /* if an attempt of ours was lost before, it is its work */
-        return seeding->tries.in_doubt ? SEED_APPLIED : SEED_PRESENT;
-    case BLOCK_CHANGED:
-        error_set(&turn->error, ERROR_MIGRATIONS, "seed \"%s\" was run on schema \"%s\" with another content",
-                  seeding->file->name, turn->tenant->schema);
-        error_set_hint(&turn->error, "give the changed file a new name to run it as a seed of its own, or "
-                                     "leave --once out to run it again");
-        return SEED_FAILED;
-    case BLOCK_NO_SCHEMA:
-        error_set(&turn->error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", turn->tenant->schema);
-        return SEED_FAILED;
-    default: /* BLOCK_BUSY: not while our transaction holds the lock */
-        return again_if(turn_after_busy(turn, &seeding->tries));
-    }
-}
-
 static SeedEnd attempt(Seeding *seeding)
 {
     Turn *turn = &seeding->turn;
@@ -285,10 +298,7 @@ static bool prepare(Seeding *seeding)
     Error *error = &seeding->turn.error;
     if (!op_schema_check(context->options, turn->tenant->schema, error))
         return false;
-    if (context->options->dry_run)
-        return error_set(error, ERROR_USAGE, "schema \"%s\" is not seeded in a dry run",
-                         turn->tenant->schema);
-    if (turn->tenant->recovering && !context->options->once)
+    if (turn->tenant->recovering && !context->options->once && !context->options->dry_run)
         return error_set(error, ERROR_UNKNOWN,
                          "a worker was lost while it seeded this tenant, and what it committed is not known");
     if (!context->options->by_callback)
