@@ -12,6 +12,7 @@ enum { DEADLINE_MS = 30000 };
 
 static Bench *bench;
 static HookSet *hooks;
+static Config *hooks_config;
 
 static inline int start(void **state)
 {
@@ -44,7 +45,9 @@ static inline int no_hooks(void **state)
 {
     (void)state;
     hook_set_free(hooks);
+    config_free(hooks_config);
     hooks = NULL;
+    hooks_config = NULL;
     return 0;
 }
 
@@ -53,7 +56,9 @@ static inline int no_hooks(void **state)
 static inline void use_hooks(const pgconvoy_hooks *callbacks)
 {
     Error error ERROR_CLEANUP = {0};
-    hooks = hook_set_new(NULL, callbacks, &error);
+    hooks_config = config_load_text("test", "", 0, &error);
+    assert_non_null(hooks_config);
+    hooks = hook_set_new(hooks_config, callbacks, &error);
     assert_non_null(hooks);
 }
 
