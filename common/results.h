@@ -8,6 +8,7 @@
 #include "common/outcome.h"
 #include "common/record.h"
 #include "common/results_drift.h"
+#include "common/results_pools.h"
 #include "common/results_schema.h"
 #include "common/results_sync.h"
 

@@ -36,15 +36,14 @@ static bool pause_for(PoolManager *manager, int64_t delay_ms)
 static bool ping_with_retries(TenantPool *pool, Error *error)
 {
     PoolManager *manager = pool->manager;
-    const PoolHooks *hooks = &manager->options.hooks;
     for (int64_t attempt = 1;; attempt++) {
         if (pool_ping(pool, manager->options.connect_timeout_ms, attempt > 1, error))
             return true;
         if (attempt >= manager->options.retry.max_attempts || error_retry_class(error) == RETRY_NEVER)
             return false;
         int64_t delay_ms = delay_before(manager, attempt);
-        if (hooks->on_retry != NULL)
-            hooks->on_retry(hooks->context, attempt, error, delay_ms);
+        pool_report_retry(pool, attempt, error, delay_ms);
+        pool_events_deliver(manager);
         if (!pause_for(manager, delay_ms))
             return pool_manager_disposed_error(error);
         error_clear(error);

@@ -12,11 +12,16 @@ typedef struct Warmup {
     TenantWarmupResult *results;
 } Warmup;
 
+static const char *database_of(const Tenant *tenant)
+{
+    return tenant->database[0] != '\0' ? tenant->database : NULL;
+}
+
 static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult *result, Error *error)
 {
     PoolManager *manager = warmup->manager;
-    const char *database = tenant->database[0] != '\0' ? tenant->database : NULL;
-    result->already_warm = pool_manager_has_pool(manager, database, tenant->id);
+    const char *database = database_of(tenant);
+    result->already_warm = result->already_warm && pool_manager_has_pool(manager, database, tenant->id);
     if (result->already_warm)
         return true;
     TenantPool *pool = warmup->options->no_ping
@@ -49,15 +54,18 @@ static void warm_one(void *context, size_t index)
     tell(warmup, tenant, result->success ? "completed" : "failed");
 }
 
+/* A tenant is already warm when it was so before the first one was begun: one that is named twice is not warm
+ * by its own doing, whichever thread comes first. */
 static bool add_results(Warmup *warmup, RecordList *details)
 {
-    const PoolManager *manager = warmup->manager;
+    PoolManager *manager = warmup->manager;
     for (size_t i = 0; i < warmup->tenants->count; i++) {
         const Tenant *tenant = &warmup->tenants->items[i];
         TenantWarmupResult *result = record_list_add(&TENANT_WARMUP_RESULT, details);
         if (result == NULL)
             return false;
         const char *label = manager->source_count > 1 ? tenant->database : NULL;
+        result->already_warm = pool_manager_has_pool(manager, database_of(tenant), tenant->id);
         result->tenant_id = strdup(tenant->id);
         result->database = label != NULL ? strdup(label) : NULL;
         if (result->tenant_id == NULL || (label != NULL && result->database == NULL))
@@ -86,7 +94,8 @@ bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const 
     }
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
     size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
-    run_parallel(tenants->count, width, warm_one, &warmup);
+    /* Without a ping there is nothing to wait for, and the pools are made in the order asked for. */
+    run_parallel(tenants->count, options->no_ping ? 1 : width, warm_one, &warmup);
     result.duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     for (size_t i = 0; i < tenants->count; i++) {
         result.succeeded += warmup.results[i].success;
