@@ -139,12 +139,25 @@ static bool receive_all(Dispatcher *dispatcher, Link *link, int64_t now_ms, Erro
     return true;
 }
 
+/* A worker that refused our key, or proved itself with another one than we tried, may know us, or we it, the
+ * next time. */
+static void try_other_key(Link *link)
+{
+    ERROR_CLEANUP Error kept = {0};
+    if (link_has_keys(link) && !link_reopen(link, &kept))
+        log_error_value(LOG_WARNING, link_endpoint(link), &kept); /* the old socket goes on */
+}
+
 /* Connected links speak first: a worker that listens answers WHO with HELLO. */
 static bool call_workers(Dispatcher *dispatcher, int64_t now_ms, Error *error)
 {
     if (dispatcher->options.connect_count == 0 || now_ms < dispatcher->greet_ms)
         return true;
     dispatcher->greet_ms = now_ms + config_int(dispatcher->options.config, SETTING_WIRE_RECONNECT_MS);
+    bool reopen = dispatcher->reopen_ms != 0 && now_ms >= dispatcher->reopen_ms;
+    if (reopen || dispatcher->reopen_ms == 0)
+        dispatcher->reopen_ms =
+            now_ms + 2 * config_int(dispatcher->options.config, SETTING_WIRE_HEARTBEAT_MS);
     static const uint8_t NO_SESSION[SESSION_ID_SIZE];
     for (size_t i = 0; i < dispatcher->options.connect_count; i++) {
         bool answered = false;
@@ -153,6 +166,8 @@ static bool call_workers(Dispatcher *dispatcher, int64_t now_ms, Error *error)
         {
             answered |= worker->serving && worker->channel.link == dispatcher->links[i];
         }
+        if (!answered && reopen)
+            try_other_key(dispatcher->links[i]);
         Channel channel = {.link = dispatcher->links[i], .peer = ONLY_PEER};
         if (!answered && !channel_greet(&channel, MESSAGE_WHO, NO_SESSION, NULL, error))
             return false;

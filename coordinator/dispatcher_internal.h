@@ -53,8 +53,9 @@ struct Dispatcher {
     size_t next_stranger;
     bool stray_logged;
     TextList databases;
-    int64_t *budgets; /* by database: the smallest announced */
-    int64_t greet_ms; /* when connected links say WHO again */
+    int64_t *budgets;  /* by database: the smallest announced */
+    int64_t greet_ms;  /* when connected links say WHO again */
+    int64_t reopen_ms; /* when links with keys that nobody answers are opened again */
     bool aborting, cancelling;
     bool leaving; /* the run is over: goodbyes are answers, greetings come too late */
 

@@ -150,7 +150,8 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
     if (!hosted)
         fleet_say_step(request, STEP_GATHER, 0);
-    if ((fleet->context = wire_context_new(error)) == NULL)
+    if ((fleet->context = wire_context_new(error)) == NULL ||
+        (!hosted && !wire_context_configure_keys(fleet->context, config, PEER_COORDINATOR, error)))
         return false;
     fleet->dispatcher = dispatcher_new(
         &(DispatcherOptions){

@@ -25,6 +25,7 @@ struct Conversation {
     int64_t dead_ms; /* as the coordinator said */
     bool draining, parted;
     int64_t greeting_since_ms;
+    int64_t tried_ms; /* when the link was opened the last time */
     char log_context[80];
 
     char run_id[33];
@@ -46,7 +47,7 @@ Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId 
         return NULL;
     }
     conversation->host = host;
-    conversation->greeting_since_ms = now_ms;
+    conversation->greeting_since_ms = conversation->tried_ms = now_ms;
     conversation->channel = (Channel){.link = link, .peer = *peer, .beat_ms = now_ms};
     conversation->channel.heartbeat_ms = config_int(host->config, SETTING_WIRE_HEARTBEAT_MS);
     snprintf(conversation->log_context, sizeof conversation->log_context, "coordinator=%s",
@@ -449,6 +450,21 @@ bool conversation_report(Conversation *conversation, Report *report, Error *erro
     return add_result(conversation, &lease, outcome, &report->body, error);
 }
 
+/* A coordinator that refused our key, or proved itself with another one than we tried, is not heard of; it
+ * may know us, or we it, the next time. */
+static void try_other_key(Conversation *conversation, int64_t now_ms)
+{
+    const Link *link = conversation->channel.link;
+    int64_t patience_ms = 2 * config_int(conversation->host->config, SETTING_WIRE_HEARTBEAT_MS);
+    if (conversation->channel.peer.length != 0 || !link_has_keys(link) ||
+        now_ms - conversation->tried_ms < patience_ms)
+        return;
+    conversation->tried_ms = now_ms;
+    ERROR_CLEANUP Error kept = {0};
+    if (!link_reopen(conversation->channel.link, &kept))
+        log_error_value(LOG_WARNING, conversation->log_context, &kept);
+}
+
 /* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
  */
 static bool check_silence(Conversation *conversation, int64_t now_ms, Error *error)
@@ -473,6 +489,7 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
     if (conversation->state == CONVERSATION_GREETING) {
         conversation->channel.beat_ms =
             now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MS);
+        try_other_key(conversation, now_ms);
         return conversation->draining || say_hello(conversation, error);
     }
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;

@@ -82,7 +82,7 @@ static void unknown_command(const CommandTable *table, const char *word, Error *
     free(names);
 }
 
-static size_t collect_groups(const Command *command, OptionGroup ret_groups[COMMAND_GROUPS_MAX + 1])
+size_t command_groups(const Command *command, OptionGroup ret_groups[COMMAND_GROUPS_MAX + 1])
 {
     size_t count = 0;
     while (count < COMMAND_GROUPS_MAX && command->groups[count].title != NULL) {
@@ -110,7 +110,7 @@ static bool missing_choice(const Command *command, const CliArguments *arguments
 static CliArguments *parse_command(const Command *command, const Words *words, Error *error)
 {
     OptionGroup groups[COMMAND_GROUPS_MAX + 1];
-    size_t group_count = collect_groups(command, groups);
+    size_t group_count = command_groups(command, groups);
     char *program = NULL;
     if (asprintf(&program, "pgconvoy %s", command->name) < 0) {
         error_memory(error);

@@ -33,5 +33,12 @@ extern const CommandTable COMMANDS;
 CliArguments *command_parse(const CommandTable *table, int argc, char *const argv[],
                             const Command **ret_command, Error *error) MUST_CHECK;
 
+/* The groups of its help: its own, then the general ones. Returns how many. */
+size_t command_groups(const Command *command, OptionGroup ret_groups[COMMAND_GROUPS_MAX + 1]);
+
+/* pgconvoy(1), and pgconvoy-NAME(1) of one command, as roff; malloc'ed, NULL when memory ran out. */
+char *command_manual_overview(const CommandTable *table);
+char *command_manual(const Command *command);
+
 /* The list of commands, as `pgconvoy --help` prints it; malloc'ed, NULL when memory ran out. */
 char *command_overview(const CommandTable *table);

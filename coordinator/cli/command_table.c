@@ -112,6 +112,8 @@ static const Option WORKER_LINKS[] = {
     {.name = "min-workers", .argument = "N", .setting = SETTING_COORDINATOR_MIN_WORKERS},
     {.name = "wait", .argument = "MS", .setting = SETTING_COORDINATOR_WAIT_MS},
     {.name = "plain", .setting = SETTING_COORDINATOR_PLAIN},
+    {.name = "key-file", .argument = "FILE", .setting = SETTING_COORDINATOR_KEY_FILE},
+    {.name = "peers", .argument = "FILE", .setting = SETTING_COORDINATOR_PEERS},
 };
 
 static const Option MIGRATE_OUTPUT[] = {
@@ -239,6 +241,26 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
     {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const char KEY_FILE[] = "file";
+
+static const Option KEYGEN_OPTIONS[] = {
+    {.name = "file",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .exclusive = KEY_FILE,
+     .doc = "where the key pair goes; a file that exists is not overwritten"},
+    {.name = "role",
+     .argument = "coordinator|worker",
+     .setting = NO_SETTING,
+     .doc = "who will use it (default worker)"},
+    {.name = "name", .argument = "NAME", .setting = NO_SETTING, .doc = "its name for people (default this host's)"},
+    {.name = "show", .setting = NO_SETTING, .doc = "only print the line for a key pair that is in FILE already"},
+};
+
+static const ExitCode KEYGEN_EXITS[] = {
+    {EXIT_DONE, NULL}, {EXIT_USAGE, "the file exists, cannot be written, or holds no key pair"}, {-1, NULL},
 };
 
 static const Command ROWS_OF_COMMANDS[] = {
@@ -369,6 +391,20 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = CHOICE_OF_TENANTS,
         .run = cli_introspect,
+    },
+    {
+        .name = "keygen",
+        .summary = "Make a key pair, and print the line that the other side's peers file needs.",
+        .usage = "--file FILE [--role coordinator|worker] [--name NAME] [--show]",
+        .example = "pgconvoy keygen --file worker.key --role worker --name db-7 >> peers",
+        .exits = KEYGEN_EXITS,
+        .groups =
+            {
+                {"Key", ROWS(KEYGEN_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = KEY_FILE,
+        .run = cli_keygen,
     },
 };
 /* clang-format on */

@@ -386,6 +386,15 @@ static void ids_of_several_databases_are_told_apart(void **state)
     assert_true(pgconvoy_pool_manager_health_check(manager, &options, &health, &error));
     assert_string_equal(((pgconvoy_pool_health *)health.pools.items)->database, "south");
     pgconvoy_health_check_result_clear(&health);
+    pgconvoy_warmup_result warmup = {0};
+    assert_true(pgconvoy_pool_manager_warmup(manager, NULL, names, 1, NULL, &warmup, &error));
+    assert_string_equal(((pgconvoy_tenant_warmup_result *)warmup.details.items)->database, "north");
+    pgconvoy_warmup_result_clear(&warmup);
+    assert_true(pgconvoy_pool_manager_warmup(manager, "west", names, 1, NULL, &warmup, &error));
+    assert_string_equal(((pgconvoy_tenant_warmup_result *)warmup.details.items)->database, "west");
+    assert_string_equal(((pgconvoy_tenant_warmup_result *)warmup.details.items)->error,
+                        "database \"west\" is not configured");
+    pgconvoy_warmup_result_clear(&warmup);
     pgconvoy_db_unref(south);
     pgconvoy_pool_manager_free(manager);
 }

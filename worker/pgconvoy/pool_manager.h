@@ -143,7 +143,7 @@ typedef struct pgconvoy_warmup_options {
     int64_t concurrency; /* 0 = 10 */
     bool no_ping;
     void *context;
-    /* status: "starting", "completed", "failed"; from several threads at a time */
+    /* status: "starting", "completed", "failed". From several threads, one at a time. */
     void (*on_progress)(void *context, const char *tenant_id, const char *status);
 } pgconvoy_warmup_options;
 

@@ -135,7 +135,7 @@ typedef struct WarmupOptions {
     int64_t concurrency; /* 0 = 10 */
     bool no_ping;
     void *context;
-    /* status: "starting", "completed", "failed"; from several threads at a time */
+    /* status: "starting", "completed", "failed"; one call at a time */
     void (*on_progress)(void *context, const Tenant *tenant, const char *status);
 } WarmupOptions;
 

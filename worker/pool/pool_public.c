@@ -90,7 +90,7 @@ static bool read_database(const pgconvoy_pool_database *given, const PoolDatabas
     return true;
 }
 
-/* NULL without an error when there are none. */
+/* Their names stay the caller's; the manager copies them. */
 static bool read_databases(const pgconvoy_pool_options *options, PoolDatabase **ret_databases, Error *error)
 {
     size_t count = options->databases != NULL ? options->database_count : 0;

@@ -10,6 +10,7 @@ typedef struct Warmup {
     const TenantList *tenants;
     const WarmupOptions *options;
     TenantWarmupResult *results;
+    pthread_mutex_t telling; /* one caller of on_progress at a time */
 } Warmup;
 
 static const char *database_of(const Tenant *tenant)
@@ -31,15 +32,18 @@ static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult 
     return pool != NULL;
 }
 
-static void tell(const Warmup *warmup, const Tenant *tenant, const char *status)
+static void tell(Warmup *warmup, const Tenant *tenant, const char *status)
 {
-    if (warmup->options->on_progress != NULL)
-        warmup->options->on_progress(warmup->options->context, tenant, status);
+    if (warmup->options->on_progress == NULL)
+        return;
+    pthread_mutex_lock(&warmup->telling);
+    warmup->options->on_progress(warmup->options->context, tenant, status);
+    pthread_mutex_unlock(&warmup->telling);
 }
 
 static void warm_one(void *context, size_t index)
 {
-    const Warmup *warmup = context;
+    Warmup *warmup = context;
     const Tenant *tenant = &warmup->tenants->items[index];
     TenantWarmupResult *result = &warmup->results[index];
     Error error ERROR_CLEANUP = {0};
@@ -54,6 +58,14 @@ static void warm_one(void *context, size_t index)
     tell(warmup, tenant, result->success ? "completed" : "failed");
 }
 
+/* The database to name in a result, NULL when there is only one; also one that is not configured. */
+static const char *label_of(PoolManager *manager, const Tenant *tenant)
+{
+    Error ignored ERROR_CLEANUP = {0};
+    PoolSource *source = pool_source_find(manager, database_of(tenant), &ignored);
+    return source != NULL ? pool_database_label(manager, source) : tenant->database;
+}
+
 /* A tenant is already warm when it was so before the first one was begun: one that is named twice is not warm
  * by its own doing, whichever thread comes first. */
 static bool add_results(Warmup *warmup, RecordList *details)
@@ -64,7 +76,7 @@ static bool add_results(Warmup *warmup, RecordList *details)
         TenantWarmupResult *result = record_list_add(&TENANT_WARMUP_RESULT, details);
         if (result == NULL)
             return false;
-        const char *label = manager->source_count > 1 ? tenant->database : NULL;
+        const char *label = label_of(manager, tenant);
         result->already_warm = pool_manager_has_pool(manager, database_of(tenant), tenant->id);
         result->tenant_id = strdup(tenant->id);
         result->database = label != NULL ? strdup(label) : NULL;
@@ -87,7 +99,8 @@ bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const 
         return error_set(error, ERROR_USAGE, "concurrency of a warmup is %lld, below 1",
                          (long long)options->concurrency);
     WarmupResult result = {.total = (int64_t)tenants->count};
-    Warmup warmup = {.manager = manager, .tenants = tenants, .options = options};
+    Warmup warmup = {
+        .manager = manager, .tenants = tenants, .options = options, .telling = PTHREAD_MUTEX_INITIALIZER};
     if (!add_results(&warmup, &result.details)) {
         record_clear(&WARMUP_RESULT, &result);
         return error_memory(error);
