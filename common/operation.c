@@ -16,6 +16,7 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_DROP] = {"drop", OPERATION_TENANT, true, false, 50, &TENANT_DROP_RESULT},
     [OPERATION_DIGEST] = {"digest", OPERATION_SET, false, false, 100, &TENANT_DIGEST},
     [OPERATION_INTROSPECT] = {"introspect", OPERATION_TENANT, false, false, 10, &TENANT_SCHEMA},
+    [OPERATION_CONVERT] = {"convert-format", OPERATION_TENANT, true, true, 50, &CONVERT_RESULT},
 };
 
 const Operation *operation_get(OperationId id)

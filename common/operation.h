@@ -21,6 +21,7 @@ typedef enum OperationId {
     OPERATION_DROP,
     OPERATION_DIGEST,
     OPERATION_INTROSPECT,
+    OPERATION_CONVERT,
     OPERATION_COUNT,
 } OperationId;
 

@@ -7,6 +7,7 @@
 #pragma once
 #include "common/outcome.h"
 #include "common/record.h"
+#include "common/results_convert.h"
 #include "common/results_drift.h"
 #include "common/results_pools.h"
 #include "common/results_schema.h"

@@ -8,6 +8,8 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
+static const char TARGET_FORMAT[] = "format";
+static const char MIGRATION_NAME[] = "name";
 static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
@@ -263,6 +265,49 @@ static const ExitCode KEYGEN_EXITS[] = {
     {EXIT_DONE, NULL}, {EXIT_USAGE, "the file exists, cannot be written, or holds no key pair"}, {-1, NULL},
 };
 
+static const Option CONVERT_OPTIONS[] = {
+    {.name = "to",
+     .argument = "FORMAT",
+     .setting = NO_SETTING,
+     .exclusive = TARGET_FORMAT,
+     .doc = "the new format: name, hash or drizzle-kit"},
+    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
+};
+
+static const Option CONVERT_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode CONVERT_EXITS[] = {
+    {EXIT_DONE, NULL},       {EXIT_FAILED, "some tenants could not be converted"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const Option GENERATE_OPTIONS[] = {
+    {.name = "name",
+     .letter = 'n',
+     .argument = "NAME",
+     .setting = NO_SETTING,
+     .exclusive = MIGRATION_NAME,
+     .doc = "what it is about, such as \"add users\""},
+};
+
+static const Option GENERATE_FOLDERS[] = {
+    {.name = "shared", .setting = NO_SETTING, .doc = "into the folder of the shared schema's migrations"},
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+};
+
+static const ExitCode GENERATE_EXITS[] = {
+    {EXIT_DONE, "the file was made"},
+    {EXIT_FAILED, "it could not be written"},
+    {EXIT_USAGE, NULL},
+    {EXIT_MIGRATIONS, "there is no such folder, or drizzle-kit keeps it"},
+    {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -405,6 +450,53 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = KEY_FILE,
         .run = cli_keygen,
+    },
+    {
+        .name = "convert-format",
+        .summary = "Change the format of tracking tables; by default of all tenants.",
+        .usage = "--to FORMAT [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy convert-format --to hash --dry-run",
+        .exits = CONVERT_EXITS,
+        .groups =
+            {
+                {"Conversion", ROWS(CONVERT_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Migrations", ROWS(CONVERT_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TARGET_FORMAT,
+        .run = cli_convert_format,
+    },
+    {
+        .name = "generate",
+        .summary = "Start the next migration file; needs no database.",
+        .usage = "--name NAME [--shared] [options]",
+        .example = "pgconvoy generate --name \"add users\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Folder", ROWS(GENERATE_FOLDERS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
+    },
+    {
+        .name = "generate:shared",
+        .summary = "Start the next migration file of the shared schema; needs no database.",
+        .usage = "--name NAME [options]",
+        .example = "pgconvoy generate:shared --name \"add plans\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
     },
 };
 /* clang-format on */

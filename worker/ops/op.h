@@ -42,6 +42,7 @@ OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applie
 OpFunction op_sync_status, op_mark_missing, op_clean_orphans;
 OpFunction op_exists, op_create, op_drop;
 OpFunction op_digest, op_introspect;
+OpFunction op_convert;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);

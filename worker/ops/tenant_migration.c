@@ -22,6 +22,15 @@ typedef struct Step {
     int64_t started_ms;
 } Step;
 
+static const char NO_COLUMN[] = "42703", OTHER_TYPE[] = "42804";
+
+/* The table was converted to another format between the look at its columns and the one at its rows. */
+static bool goes_on_reading(Turn *turn, TurnStep *tries)
+{
+    return strcmp(turn->error.sqlstate, NO_COLUMN) == 0 ? turn_after_passing(turn, tries)
+                                                        : turn_after_refusal(turn, tries);
+}
+
 static bool read_plan(Migrating *migrating)
 {
     Turn *turn = &migrating->turn;
@@ -35,7 +44,7 @@ static bool read_plan(Migrating *migrating)
         if (migration_plan_read(&migrating->plan, turn->connection, turn->tenant->schema,
                                 turn->context->options, turn->context->bundle, &turn->error))
             return true;
-        again = turn_after_refusal(turn, &tries);
+        again = goes_on_reading(turn, &tries);
     }
     return false;
 }
@@ -166,6 +175,20 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return STEP_FAILED;
 }
 
+/* The table may have been converted to another format since we looked: then the server has refused the words
+ * for a table that is no more, and the file's effect with them. */
+static bool was_converted(Migrating *migrating)
+{
+    Turn *turn = &migrating->turn;
+    ERROR_CLEANUP Error unreadable = {0};
+    const TrackingTable before = migrating->plan.tracking;
+    if (strcmp(turn->error.sqlstate, NO_COLUMN) != 0 && strcmp(turn->error.sqlstate, OTHER_TYPE) != 0)
+        return false;
+    return migration_plan_find_table(&migrating->plan, turn->connection, turn->tenant->schema,
+                                     turn->context->options, &unreadable) &&
+           migrating->plan.tracking.format != before.format;
+}
+
 static StepEnd attempt_step(Migrating *migrating, Step *step)
 {
     Turn *turn = &migrating->turn;
@@ -187,7 +210,7 @@ static StepEnd attempt_step(Migrating *migrating, Step *step)
         turn_after_loss(turn, &step->tries);
         return STEP_AGAIN;
     default:
-        return after_refusal(turn, step);
+        return was_converted(migrating) ? STEP_AGAIN : after_refusal(turn, step);
     }
 }
 
