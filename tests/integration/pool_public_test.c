@@ -47,6 +47,7 @@ static void the_shared_pool_counts_as_no_tenant_s(void **state)
     assert_ptr_equal(shared, again);
     assert_null(pgconvoy_db_tenant_id(shared));
     assert_string_equal(pgconvoy_db_schema(shared), "public");
+    assert_true(nobody_is_connected(NULL)); /* the pool was there, so that nothing was asked */
     assert_query(shared, "SELECT current_schema()", "public");
     assert_int_equal(pgconvoy_pool_manager_get_pool_count(manager), 0);
     pgconvoy_db_unref(shared);
@@ -283,6 +284,16 @@ static void warmup_says_who_was_warm_already(void **state)
                 "{\"tenantId\":\"b\",\"success\":true,\"alreadyWarm\":false,\"durationMs\":0}]}");
     pgconvoy_warmup_result_clear(&result);
     pgconvoy_warmup_options no_ping = {.no_ping = true};
+    options.concurrency = 2;
+    const char *const batches[] = {"c", "d", "e"};
+    assert_true(pgconvoy_pool_manager_warmup(manager, NULL, batches, 3, &options, &result, &error));
+    pgconvoy_warmup_result_clear(&result);
+    char words[sizeof heard];
+    memcpy(words, heard, sizeof words);
+    heard[0] = '\0';
+    static const char BOTH_FIRST[] = "c:starting d:starting ", LAST[] = "e:starting +e e:completed ";
+    assert_memory_equal(words, BOTH_FIRST, strlen(BOTH_FIRST));
+    assert_string_equal(words + strlen(words) - strlen(LAST), LAST);
     const char *const more[] = {"e1", "e2", "e3"};
     assert_true(pgconvoy_pool_manager_warmup(manager, NULL, more, 3, &no_ping, &result, &error));
     assert_heard("+e1 +e2 +e3 "); /* in the order asked for */
@@ -409,7 +420,12 @@ static void a_session_ends_with_its_loan(void **state)
     assert_true(answers(connection, "SELECT set_config('search_path', 'tenant_b', false)", "tenant_b"));
     PQclear(PQexec(pgconvoy_connection_pg(connection), "BEGIN; INSERT INTO tenant_a.own VALUES ('lost')"));
     pgconvoy_db_release(db, connection);
-    assert_query(db, "SELECT string_agg(name, ',') FROM own", "a");
+    connection = must_acquire(db);
+    assert_true(answers(connection, "SELECT string_agg(name, ',') FROM own", "a"));
+    PQclear(PQexec(pgconvoy_connection_pg(connection), "SELEC"));
+    static const char EXPECTED[] = "ERROR:  syntax error at or near \"SELEC\"\nLINE 1: ";
+    assert_memory_equal(PQerrorMessage(pgconvoy_connection_pg(connection)), EXPECTED, strlen(EXPECTED));
+    pgconvoy_db_release(db, connection);
     pgconvoy_db_unref(db);
     db = must_get(manager, "ghost");
     assert_null(pgconvoy_db_acquire(db, 0, &error));

@@ -89,8 +89,9 @@ PGCONVOY_EXPORT void pgconvoy_pool_manager_free(pgconvoy_pool_manager *manager);
 PGCONVOY_EXPORT pgconvoy_db *pgconvoy_pool_manager_get_db(pgconvoy_pool_manager *manager,
                                                           const char *database, const char *tenant_id,
                                                           pgconvoy_error *error);
-/* The same, once the server has answered; connection errors are retried. A tenant whose server did not answer
- * has no pool afterwards, unless it had one before. Calls at the same time share one attempt. */
+/* The same; a pool that is not there yet is made only when the server has answered for it, so that a tenant
+ * without a schema, or whose server is down, gets none. Connection errors are retried. Calls at the same time
+ * share one attempt. */
 PGCONVOY_EXPORT pgconvoy_db *pgconvoy_pool_manager_get_db_validated(pgconvoy_pool_manager *manager,
                                                                     const char *database,
                                                                     const char *tenant_id,
@@ -140,8 +141,8 @@ PGCONVOY_EXPORT bool pgconvoy_pool_manager_cleanup_runs(pgconvoy_pool_manager *m
 PGCONVOY_EXPORT void pgconvoy_pool_manager_cleanup(pgconvoy_pool_manager *manager);
 
 typedef struct pgconvoy_warmup_options {
-    int64_t concurrency; /* 0 = 10 */
-    bool no_ping;
+    int64_t concurrency; /* tenants at a time, 0 = 10; batches of that many, one after the other */
+    bool no_ping;        /* make the pools, open no connection */
     void *context;
     /* status: "starting", "completed", "failed". From several threads, one at a time. */
     void (*on_progress)(void *context, const char *tenant_id, const char *status);

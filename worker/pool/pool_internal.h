@@ -67,7 +67,6 @@ struct pgconvoy_db {
     char *search_path;
     char key[POOL_KEY_MAX];
     size_t references;
-    bool validated;
     int64_t lent; /* includes those being bound */
     int64_t waiting;
     Turn *turns;

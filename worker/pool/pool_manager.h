@@ -89,8 +89,8 @@ void pool_manager_free(PoolManager *manager);
 TenantPool *pool_manager_get(PoolManager *manager, const char *database, const char *tenant_id,
                              Error *error) MUST_CHECK;
 
-/* The same, after the server has answered once for this pool; connection errors are retried. A tenant whose
- * validation fails has no pool afterwards, unless it had one before. */
+/* The same; a pool that is not there yet is made only when the server has answered for it. Connection errors
+ * are retried. A tenant whose validation fails has no pool afterwards. */
 TenantPool *pool_manager_get_validated(PoolManager *manager, const char *database, const char *tenant_id,
                                        Error *error) MUST_CHECK;
 
@@ -132,7 +132,7 @@ bool pool_manager_cleanup_runs(PoolManager *manager);
 void pool_manager_cleanup(PoolManager *manager);
 
 typedef struct WarmupOptions {
-    int64_t concurrency; /* 0 = 10 */
+    int64_t concurrency; /* of a batch; 0 = 10 */
     bool no_ping;
     void *context;
     /* status: "starting", "completed", "failed"; one call at a time */

@@ -187,7 +187,10 @@ pgconvoy_connection *pgconvoy_db_acquire(pgconvoy_db *db, int64_t wait_ms, pgcon
 {
     if (!pool_argument_check(db, "db", error))
         return NULL;
-    return (pgconvoy_connection *)tenant_pool_acquire(db, wait_ms, error);
+    Connection *connection = tenant_pool_acquire(db, wait_ms, error);
+    if (connection != NULL) /* our own reports want more words than a libpq program expects */
+        PQsetErrorVerbosity(connection_pg(connection), PQERRORS_DEFAULT);
+    return (pgconvoy_connection *)connection;
 }
 
 struct pg_conn *pgconvoy_connection_pg(pgconvoy_connection *connection)

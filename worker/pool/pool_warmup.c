@@ -10,6 +10,7 @@ typedef struct Warmup {
     const TenantList *tenants;
     const WarmupOptions *options;
     TenantWarmupResult *results;
+    size_t begun;            /* tenants of the batches before */
     pthread_mutex_t telling; /* one caller of on_progress at a time */
 } Warmup;
 
@@ -44,11 +45,11 @@ static void tell(Warmup *warmup, const Tenant *tenant, const char *status)
 static void warm_one(void *context, size_t index)
 {
     Warmup *warmup = context;
+    index += warmup->begun;
     const Tenant *tenant = &warmup->tenants->items[index];
     TenantWarmupResult *result = &warmup->results[index];
     Error error ERROR_CLEANUP = {0};
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
-    tell(warmup, tenant, "starting");
     result->success = warm(warmup, tenant, result, &error);
     result->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     if (!result->success) {
@@ -87,6 +88,21 @@ static bool add_results(Warmup *warmup, RecordList *details)
     return true;
 }
 
+/* In batches, one after the other. Without a ping there is nothing to wait for, and the pools of a batch are
+ * made in the order asked for. */
+static void warm_all(Warmup *warmup)
+{
+    const WarmupOptions *options = warmup->options;
+    size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
+    for (size_t count; warmup->begun < warmup->tenants->count; warmup->begun += count) {
+        size_t left = warmup->tenants->count - warmup->begun;
+        count = left < width ? left : width;
+        for (size_t i = 0; i < count; i++)
+            tell(warmup, &warmup->tenants->items[warmup->begun + i], "starting");
+        run_parallel(count, options->no_ping ? 1 : count, warm_one, warmup);
+    }
+}
+
 bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const WarmupOptions *options,
                          WarmupResult *ret_result, Error *error)
 {
@@ -106,9 +122,7 @@ bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const 
         return error_memory(error);
     }
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
-    size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
-    /* Without a ping there is nothing to wait for, and the pools are made in the order asked for. */
-    run_parallel(tenants->count, options->no_ping ? 1 : width, warm_one, &warmup);
+    warm_all(&warmup);
     result.duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     for (size_t i = 0; i < tenants->count; i++) {
         result.succeeded += warmup.results[i].success;
