@@ -80,7 +80,7 @@ void pgconvoy_warmup_result_clear(pgconvoy_warmup_result *result)
 
 char *pgconvoy_warmup_result_json(const pgconvoy_warmup_result *result)
 {
-    return record_json_text(&WARMUP_RESULT, result);
+    return record_to_json_text(&WARMUP_RESULT, result);
 }
 
 void pgconvoy_health_check_result_clear(pgconvoy_health_check_result *result)
@@ -91,7 +91,7 @@ void pgconvoy_health_check_result_clear(pgconvoy_health_check_result *result)
 
 char *pgconvoy_health_check_result_json(const pgconvoy_health_check_result *result)
 {
-    return record_json_text(&HEALTH_CHECK_RESULT, result);
+    return record_to_json_text(&HEALTH_CHECK_RESULT, result);
 }
 
 void pgconvoy_metrics_result_clear(pgconvoy_metrics_result *result)

@@ -39,7 +39,7 @@ static void an_empty_result_has_json_too(void **state)
     assert_metrics(&(MetricsResult){0},
                    "{\"pools\":{\"total\":0,\"maxPools\":0,\"tenants\":[]},"
                    "\"shared\":{\"initialized\":false,\"connections\":null},\"timestamp\":\"\"}");
-    char *text = record_json_text(&WARMUP_RESULT, &(WarmupResult){0});
+    char *text = record_to_json_text(&WARMUP_RESULT, &(WarmupResult){0});
     assert_string_equal(text, "{\"total\":0,\"succeeded\":0,\"failed\":0,\"alreadyWarm\":0,"
                               "\"durationMs\":0,\"details\":[]}");
     free(text);
@@ -49,7 +49,7 @@ static void what_was_not_measured_is_absent(void **state)
 {
     (void)state;
     PoolHealth health = {.tenant_id = "a", .schema_name = "tenant_a", .status = "ok"};
-    char *text = record_json_text(&POOL_HEALTH, &health);
+    char *text = record_to_json_text(&POOL_HEALTH, &health);
     assert_string_equal(text, "{\"tenantId\":\"a\",\"schemaName\":\"tenant_a\",\"status\":\"ok\","
                               "\"totalConnections\":0,\"idleConnections\":0,\"waitingRequests\":0}");
     free(text);
