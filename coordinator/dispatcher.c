@@ -68,6 +68,11 @@ const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i)
     return link_endpoint(dispatcher->links[dispatcher->options.connect_count + i]);
 }
 
+const char *dispatcher_run_id(const Dispatcher *dispatcher)
+{
+    return dispatcher->run_id;
+}
+
 const TextList *dispatcher_databases(const Dispatcher *dispatcher)
 {
     return &dispatcher->databases;

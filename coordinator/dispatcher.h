@@ -72,6 +72,9 @@ typedef struct PhaseOutcome {
 
 Dispatcher *dispatcher_new(const DispatcherOptions *options, Error *error) MUST_CHECK;
 
+/* Hexadecimal, drawn anew for every dispatcher. */
+const char *dispatcher_run_id(const Dispatcher *dispatcher);
+
 /* Waits for min_workers, at most wait_ms; ERROR_NO_WORKERS says how many came. */
 bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 

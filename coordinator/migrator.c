@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "coordinator/fleet_tenants.h"
 #include "coordinator/plan_warnings.h"
+#include "coordinator/run_record.h"
 #include "coordinator/run_table.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,10 @@ typedef struct MigratorRun {
     RunReport *report;
     Bundle bundle;
     Fleet fleet;
-    uint32_t *work;  /* apply phase: phase index -> entry index */
-    Error *error;    /* what a callback could not return */
-    uint32_t failed; /* phase index that *error is about, in the check of the files */
+    RunRecord *record; /* NULL = none is kept */
+    uint32_t *work;    /* apply phase: phase index -> entry index */
+    Error *error;      /* what a callback could not return */
+    uint32_t failed;   /* phase index that *error is about, in the check of the files */
 } MigratorRun;
 
 static bool load_bundle(MigratorRun *run, Error *error)
@@ -144,9 +146,11 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
 {
     MigratorRun *run = host;
     uint64_t key = 0;
-    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, attempt, record, &key) &&
-        run->error->code == ERROR_NONE)
+    RunEntry *entry = &run->report->entries[run->work[index]];
+    if (!run_entry_merge(entry, outcome, attempt, record, &key) && run->error->code == ERROR_NONE)
         error_memory(run->error);
+    if (entry->state == TENANT_SUCCEEDED)
+        run_record_tenant(run->record, run->work[index]);
     return key;
 }
 
@@ -159,6 +163,7 @@ static bool tenant_failed(void *host, uint32_t index)
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
+    run_record_tenant(run->record, run->work[index]);
     if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
         abort = true;
     return abort;
@@ -259,6 +264,7 @@ static bool apply(MigratorRun *run, Error *error)
                               known ? outcome.attempts[i] : 0, run->report->several_databases,
                               ok ? error : &ignored))
             ok = false;
+        run_record_tenant(run->record, run->work[i]);
         error_clear(&ignored);
     }
     run->report->abort_reason = outcome.abort_reason;
@@ -270,6 +276,19 @@ static bool apply(MigratorRun *run, Error *error)
     phase_outcome_clear(&outcome);
     free(predecessors);
     return ok;
+}
+
+/* A journal is for runs that have something to do, and for those that go on. */
+static bool open_record(MigratorRun *run, Error *error)
+{
+    const RunRequest *request = run->request;
+    if (request->recording == NULL || request->action == RUN_STATUS || request->dry_run)
+        return true;
+    bool work = request->recording->resumed != NULL;
+    for (size_t i = 0; !work && i < run->report->count; i++)
+        work = run->report->entries[i].state == TENANT_PENDING;
+    return !work || run_record_open(request, run->report, dispatcher_run_id(run->fleet.dispatcher),
+                                    &run->bundle, &run->fleet.options, &run->record, error);
 }
 
 static bool run_steps(MigratorRun *run, Error *error)
@@ -298,7 +317,7 @@ static bool run_steps(MigratorRun *run, Error *error)
     fleet_say_step(fleet, STEP_PLAN, report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
-    if (request->action != RUN_STATUS && !finish_without_work(run, error))
+    if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
         if (!apply(run, error))
@@ -325,6 +344,8 @@ bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error
     ret_report->aborted_by_policy = run.fleet.aborted_by_policy;
     ret_report->past_deadline = run.fleet.past_deadline;
     ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - started_ms;
+    run_record_close(run.record, ok ? run_report_exit_code(ret_report) : error_class(error->code)->exit_code,
+                     ret_report->duration_ms);
     return ok;
 }
 

@@ -11,6 +11,15 @@
 
 typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
 
+struct JournalContent;
+
+/* How a run is journalled. */
+typedef struct RunRecording {
+    const char *path;                     /* NULL = a name of its own in the usual folder */
+    const TextList *words;                /* the command line behind the program's name */
+    const struct JournalContent *resumed; /* the run that goes on, or NULL */
+} RunRecording;
+
 typedef struct RunRequest {
     FleetRequest fleet;
     RunAction action;
@@ -18,6 +27,7 @@ typedef struct RunRequest {
     bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
     bool (*on_failed)(void *host,
                       const TenantMigrationResult *result); /* true = abort; may be NULL; fleet.host */
+    const RunRecording *recording;                          /* NULL = keep no journal */
 } RunRequest;
 
 /* What is known of one listed tenant. */

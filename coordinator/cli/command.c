@@ -123,7 +123,8 @@ static CliArguments *parse_command(const Command *command, const Words *words, E
         .example = command->example,
         .exits = command->exits,
     };
-    CliArguments *arguments = options_parse(&page, groups, group_count, 0, words->count, words->items, error);
+    CliArguments *arguments =
+        options_parse(&page, groups, group_count, command->positionals, words->count, words->items, error);
     free(program);
     if (arguments == NULL)
         return NULL;
@@ -224,7 +225,14 @@ CliArguments *command_parse(const CommandTable *table, int argc, char *const arg
     if (words_without(&words, argc, argv, first, used, error))
         arguments = parse_command(command, &words, error);
     free(words.items);
-    if (arguments != NULL)
-        *ret_command = command;
+    if (arguments == NULL)
+        return NULL;
+    for (int i = skipped; i < argc; i++)
+        if (!text_list_add(&arguments->words, argv[i])) {
+            error_memory(error);
+            cli_arguments_free(arguments);
+            return NULL;
+        }
+    *ret_command = command;
     return arguments;
 }

@@ -17,6 +17,7 @@ typedef struct Command {
     const ExitCode *exits;                     /* ended by code -1 */
     OptionGroup groups[COMMAND_GROUPS_MAX];    /* its own, without the general ones; ended by a NULL title */
     const char *required;                      /* exclusive word of which one option is a must, or NULL */
+    size_t positionals;                        /* at most so many words beside options */
     int (*run)(const CliArguments *arguments); /* returns the exit code */
 } Command;
 

@@ -10,6 +10,7 @@ static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
 static const char TARGET_FORMAT[] = "format";
 static const char MIGRATION_NAME[] = "name";
+static const char JOURNAL[] = "journal";
 static const char WAY_TO_CASCADE[] = "cascade";
 
 /* clang-format off */
@@ -66,6 +67,12 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
+    {.name = "journal",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .exclusive = JOURNAL,
+     .doc = "keep the run's journal here; by default in ~/.local/state/pgconvoy/runs"},
+    {.name = "no-journal", .setting = NO_SETTING, .exclusive = JOURNAL, .doc = "keep no journal"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -308,6 +315,10 @@ static const ExitCode GENERATE_EXITS[] = {
     {-1, NULL},
 };
 
+static const ExitCode RUN_EXITS[] = {
+    {EXIT_DONE, NULL}, {EXIT_USAGE, "there is no such run, or its journal is damaged"}, {-1, NULL},
+};
+
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -497,6 +508,35 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = MIGRATION_NAME,
         .run = cli_generate,
+    },
+    {
+        .name = "run:list",
+        .summary = "List the runs that left a journal, oldest first.",
+        .usage = "[--json]",
+        .example = "pgconvoy run list",
+        .exits = RUN_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .run = cli_run_list,
+    },
+    {
+        .name = "run:show",
+        .summary = "Show what a run did, as its journal tells.",
+        .usage = "RUN [options]",
+        .example = "pgconvoy run show 4f2a91c3 --json",
+        .exits = RUN_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_show,
+    },
+    {
+        .name = "run:resume",
+        .summary = "Go on with a run that was broken off: the same command, and one report about all of it.",
+        .usage = "RUN",
+        .example = "pgconvoy run resume 4f2a91c3",
+        .exits = MIGRATE_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_resume,
     },
 };
 /* clang-format on */

@@ -13,3 +13,11 @@ int cli_introspect(const CliArguments *arguments);     /* introspect.c */
 int cli_convert_format(const CliArguments *arguments); /* convert_format.c */
 int cli_generate(const CliArguments *arguments);       /* generate.c: also generate:shared */
 int cli_keygen(const CliArguments *arguments);         /* keygen.c */
+int cli_run_list(const CliArguments *arguments);       /* run_list.c */
+int cli_run_show(const CliArguments *arguments);       /* run_show.c */
+int cli_run_resume(const CliArguments *arguments);     /* run_resume.c */
+
+struct JournalContent;
+
+/* migrate.c: migrate, going on with a run whose journal was read. */
+int cli_migrate_resumed(const CliArguments *arguments, const struct JournalContent *resumed);

@@ -25,13 +25,13 @@ static int report_broken_off(const CliRun *run, Error *reason)
     return cli_print_error(reason);
 }
 
-int cli_migrate(const CliArguments *arguments)
+int cli_migrate_resumed(const CliArguments *arguments, const struct JournalContent *resumed)
 {
     CliRun run;
     ERROR_CLEANUP Error error = {0};
     bool mark = option_given(arguments, "mark-applied");
     int code;
-    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, &error);
+    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, resumed, &error);
     if (!ok && !run.report.applying)
         code = cli_run_failed(&run, &error);
     else if (!ok)
@@ -41,4 +41,9 @@ int cli_migrate(const CliArguments *arguments)
                                                 : cli_run_failed(&run, &error);
     cli_run_clear(&run);
     return code;
+}
+
+int cli_migrate(const CliArguments *arguments)
+{
+    return cli_migrate_resumed(arguments, NULL);
 }

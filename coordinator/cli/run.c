@@ -2,7 +2,8 @@
 #include "coordinator/report.h"
 #include <stdio.h>
 
-bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error *error)
+bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
+             const struct JournalContent *resumed, Error *error)
 {
     *run = (CliRun){0};
     if (!cli_context_open(&run->context, arguments, error) || !cli_context_select(&run->context, error))
@@ -13,6 +14,11 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error
         .dry_run = action != RUN_STATUS && option_given(arguments, "dry-run"),
         .judge_files = action == RUN_MIGRATE && !option_given(arguments, "tenant"),
     };
+    if (action != RUN_STATUS && !option_given(arguments, "no-journal")) {
+        run->recording = (RunRecording){
+            .path = option_value(arguments, "journal"), .words = &arguments->words, .resumed = resumed};
+        run->request.recording = &run->recording;
+    }
     bool ok = migrator_run(&run->request, &run->report, error);
     progress_clear(&run->context.progress);
     return ok;

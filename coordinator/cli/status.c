@@ -24,7 +24,7 @@ int cli_status(const CliArguments *arguments)
 {
     CliRun run;
     ERROR_CLEANUP Error error = {0};
-    bool ok = cli_run(&run, arguments, RUN_STATUS, &error);
+    bool ok = cli_run(&run, arguments, RUN_STATUS, NULL, &error);
     if (ok)
         ok = option_given(arguments, "json")
                  ? report_status_json(stdout, &run.report, &error)

@@ -77,7 +77,7 @@ PGCONVOY_EXPORT pgconvoy_pool_manager *pgconvoy_pool_manager_new(const pgconvoy_
 /* Evicts all pools, ends the cleanup thread, closes idle connections now and lent ones when they return.
  * Waits until other threads have returned what they borrowed, at most dispose_wait_ms; what is still lent
  * then stays usable. Idempotent: a second call waits for no connection. No hook is called once it has
- * returned; a hook may call it. */
+ * returned. A hook may call it, and waits for nothing; the evictions are told when that hook has returned. */
 PGCONVOY_EXPORT void pgconvoy_pool_manager_dispose(pgconvoy_pool_manager *manager);
 
 /* Disposes; the memory goes with the last handle and lent connection. No other call with the manager itself
