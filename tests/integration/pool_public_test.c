@@ -462,6 +462,26 @@ static void a_handle_outlives_its_pool_and_its_manager(void **state)
     assert_nobody_is_connected();
 }
 
+static void a_pooler_that_gives_no_session_is_refused(void **state)
+{
+    (void)state;
+    pgconvoy_error error = {0};
+    cluster_start_bouncer(cluster, 4);
+    char *pooled = cluster_bouncer_url(cluster, "postgres");
+    const pgconvoy_pool_database database = {.url = pooled};
+    pgconvoy_pool_manager *manager =
+        make_manager((pgconvoy_pool_options){.databases = &database, .database_count = 1});
+    pgconvoy_db *db = must_get(manager, "a");
+    assert_null(pgconvoy_db_acquire(db, PATIENCE_MS, &error));
+    assert_int_equal(error.code, PGCONVOY_ERROR_CONFIG);
+    assert_string_equal(error.message, "database \"main\" is behind a pooler in transaction mode");
+    assert_non_null(error.hint);
+    pgconvoy_error_clear(&error);
+    pgconvoy_db_unref(db);
+    pgconvoy_pool_manager_free(manager);
+    free(pooled);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup(ids_of_several_databases_are_told_apart, begin_test),
         cmocka_unit_test_setup(a_session_ends_with_its_loan, begin_test),
         cmocka_unit_test_setup(a_handle_outlives_its_pool_and_its_manager, begin_test),
+        cmocka_unit_test_setup(a_pooler_that_gives_no_session_is_refused, begin_test),
     };
     return cmocka_run_group_tests_name("public pool manager", tests, start_server, stop_server);
 }
