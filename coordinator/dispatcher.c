@@ -89,6 +89,17 @@ size_t dispatcher_worker_count(const Dispatcher *dispatcher)
     return count;
 }
 
+bool dispatcher_has_tenant_hooks(const Dispatcher *dispatcher)
+{
+    RegisteredWorker *worker;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        if (worker->serving && worker->tenant_hooks)
+            return true;
+    }
+    return false;
+}
+
 static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
                           Error *error)
 {

@@ -82,6 +82,9 @@ bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 const TextList *dispatcher_databases(const Dispatcher *dispatcher);
 size_t dispatcher_worker_count(const Dispatcher *dispatcher);
 
+/* A serving worker runs something around every tenant, so that those without work are to be sent too. */
+bool dispatcher_has_tenant_hooks(const Dispatcher *dispatcher);
+
 /* The endpoint of link number i of `listen`, with the real port. */
 const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i);
 

@@ -24,7 +24,8 @@ typedef struct RegisteredWorker {
     bool serving; /* greeted and not lost since */
     bool suspect; /* silent for longer than suspect_ms */
     bool draining;
-    bool joined; /* known to the current engine as engine_id */
+    bool tenant_hooks; /* wants tenants without work too */
+    bool joined;       /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
     bool confused;       /* asked for migrations that this run does not have */

@@ -136,6 +136,20 @@ static bool host_worker(Fleet *fleet, const char *endpoint, Error *error)
     return fleet->hosted != NULL;
 }
 
+/* Hooks run where the migrations run, and are never sent there. */
+static void warn_of_idle_hooks(const FleetRequest *request)
+{
+    for (SettingId id = SETTING_HOOKS_BEFORE_TENANT; id <= SETTING_HOOKS_AFTER_MIGRATION; id++) {
+        if (config_list(request->config, id)->count == 0)
+            continue;
+        char text[160];
+        snprintf(text, sizeof text,
+                 "%s is ignored here: the workers run the hooks of their own configuration",
+                 setting_get(id)->path);
+        fleet_warn(request, text);
+    }
+}
+
 bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle, Error *error)
 {
     static atomic_uint fleets; /* several of one process must not share an address */
@@ -148,8 +162,10 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     *fleet = (Fleet){
         .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
-    if (!hosted)
+    if (!hosted) {
+        warn_of_idle_hooks(request);
         fleet_say_step(request, STEP_GATHER, 0);
+    }
     if ((fleet->context = wire_context_new(error)) == NULL ||
         (!hosted && !wire_context_configure_keys(fleet->context, config, PEER_COORDINATOR, error)))
         return false;
@@ -188,6 +204,14 @@ void fleet_close(Fleet *fleet)
 const TextList *fleet_databases(const Fleet *fleet)
 {
     return dispatcher_databases(fleet->dispatcher);
+}
+
+bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation)
+{
+    const pgconvoy_hooks *hooks = fleet->request->hooks;
+    if (operation == OPERATION_MIGRATE || operation == OPERATION_MARK_APPLIED)
+        return dispatcher_has_tenant_hooks(fleet->dispatcher);
+    return fleet->hosted != NULL && hooks != NULL && hooks->on_progress != NULL;
 }
 
 bool fleet_run_phase(Fleet *fleet, Phase *phase, PhaseOutcome *ret_outcome, Error *error)

@@ -61,6 +61,9 @@ void fleet_close(Fleet *fleet);
 /* Databases that the workers reach. */
 const TextList *fleet_databases(const Fleet *fleet);
 
+/* Somebody wants to hear of every tenant that an operation goes to, also of those without work. */
+bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation);
+
 /* Tenants in flight as configured: 0 = the sum of all workers' slots. */
 int64_t fleet_concurrency(const FleetRequest *request);
 

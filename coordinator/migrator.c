@@ -111,6 +111,18 @@ static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcom
     return 0;
 }
 
+static OperationId operation_of(const MigratorRun *run)
+{
+    return run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE;
+}
+
+/* Whoever is up to date goes to a worker as well: its hooks want to hear of it. */
+static bool wants_all(const MigratorRun *run)
+{
+    return run->request->action != RUN_STATUS && !run->request->dry_run &&
+           fleet_wants_every_tenant(&run->fleet, operation_of(run));
+}
+
 static bool plan(MigratorRun *run, Error *error)
 {
     Phase phase = {
@@ -131,8 +143,9 @@ static bool plan(MigratorRun *run, Error *error)
             ok = false;
         error_clear(&ignored);
     }
+    bool all = wants_all(run);
     for (size_t i = 0; ok && i < run->report->count; i++)
-        if (run_entry_needs_work(&run->report->entries[i], run->fleet.options.strict))
+        if (all || run_entry_needs_work(&run->report->entries[i], run->fleet.options.strict))
             run->report->entries[i].state = TENANT_PENDING;
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
@@ -241,7 +254,7 @@ static bool apply(MigratorRun *run, Error *error)
     Error callback_error = {0};
     run->error = &callback_error;
     Phase phase = {
-        .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
+        .operation = operation_of(run),
         .predecessors = predecessors,
         .concurrency = fleet_concurrency(&run->request->fleet),
         .schedule = fleet_schedule(&run->request->fleet),

@@ -136,6 +136,7 @@ static bool say_hello(Conversation *conversation, Error *error)
         .name = (char *)host->worker_name,
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
+        .tenant_hooks = host->tenant_hooks,
         .databases = {announced, count},
         .outbox = (int64_t)outbox_count(&conversation->outbox),
     };

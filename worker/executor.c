@@ -184,6 +184,7 @@ static void task_run(Slot *slot, Task *task)
         .reservoir = job->database->reservoir,
         .database = job->database->name,
         .application_name = application_name,
+        .run_id = job->run->id,
         .clock = &SYSTEM_CLOCK,
         .hooks = slot->executor->hooks,
         .cancelled = &job->run->cancelled,

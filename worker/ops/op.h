@@ -26,6 +26,7 @@ typedef struct OpContext {
     Reservoir *reservoir;
     const char *database;         /* configured name */
     const char *application_name; /* "pgconvoy/<run>/<slot>" */
+    const char *run_id;           /* hex, for hooks; may be NULL */
     const Clock *clock;
     atomic_bool *cancelled;
     HookSet *hooks; /* NULL = none */
