@@ -11,6 +11,8 @@
 #include "common/results_drift.h"
 #include "common/results_pools.h"
 #include "common/results_schema.h"
+#include "common/results_seed.h"
+#include "common/results_shared.h"
 #include "common/results_sync.h"
 
 typedef pgconvoy_tenant_migration_result TenantMigrationResult;

@@ -78,6 +78,16 @@ const TextList *dispatcher_databases(const Dispatcher *dispatcher)
     return &dispatcher->databases;
 }
 
+void dispatcher_use_bundle(Dispatcher *dispatcher, const Bundle *bundle)
+{
+    RegisteredWorker *worker;
+    dispatcher->options.bundle = bundle;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        worker->bundle_seq = 0; /* what is on its way is another one */
+    }
+}
+
 size_t dispatcher_worker_count(const Dispatcher *dispatcher)
 {
     size_t count = 0;

@@ -25,7 +25,7 @@ typedef struct DispatcherOptions {
     const char *const *listen; /* endpoints to bind */
     size_t listen_count;
     bool plain;
-    const Bundle *bundle;
+    const Bundle *bundle; /* may be NULL: dispatcher_use_bundle() */
     int64_t min_workers;
     int64_t wait_ms; /* for min_workers to come, and for a worker to come back when all are lost */
 
@@ -87,6 +87,9 @@ bool dispatcher_has_tenant_hooks(const Dispatcher *dispatcher);
 
 /* The endpoint of link number i of `listen`, with the real port. */
 const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i);
+
+/* The files of the phases that follow; must outlive them. Not while a phase runs. */
+void dispatcher_use_bundle(Dispatcher *dispatcher, const Bundle *bundle);
 
 /* Runs one phase to its end. False only when the machinery broke (no workers left, memory): *ret_outcome then
  * still says what is known, with unfinished tenants as skipped or failed. */

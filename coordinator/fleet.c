@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10 };
+enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants)
 {
@@ -41,12 +41,15 @@ static void report_progress(void *host, const Engine *engine)
         request->on_progress(request->host, &totals);
 }
 
-static RunOptions configured_options(const Config *config)
+static RunOptions configured_options(const Config *config, bool shared)
 {
     return (RunOptions){
-        .migrations_table = (char *)config_text(config, SETTING_MIGRATIONS_TABLE),
-        .format = (char *)config_text(config, SETTING_MIGRATIONS_FORMAT),
-        .default_format = (char *)config_text(config, SETTING_MIGRATIONS_DEFAULT_FORMAT),
+        .shared = shared,
+        .migrations_table =
+            (char *)config_text(config, shared ? SETTING_SHARED_TABLE : SETTING_MIGRATIONS_TABLE),
+        .format = (char *)config_text(config, shared ? SETTING_SHARED_FORMAT : SETTING_MIGRATIONS_FORMAT),
+        .default_format = (char *)config_text(config, shared ? SETTING_SHARED_DEFAULT_FORMAT
+                                                             : SETTING_MIGRATIONS_DEFAULT_FORMAT),
         .lock_timeout_ms = config_int(config, SETTING_RUN_LOCK_TIMEOUT_MS),
         .lock_attempts = config_int(config, SETTING_RUN_LOCK_ATTEMPTS),
         .lock_wait_ms = config_int(config, SETTING_RUN_LOCK_WAIT_MS),
@@ -95,6 +98,13 @@ int64_t fleet_max_failures(const FleetRequest *request, size_t tenants)
         return -1;
     /* The engine aborts on more than its limit: the Nth failure is one too many, P percent are not yet. */
     return strchr(text, '%') != NULL ? (int64_t)tenants * number / 100 : number - 1;
+}
+
+int64_t fleet_equal_failures(const FleetRequest *request)
+{
+    bool says_how = config_source(request->config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
+                    config_source(request->config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
+    return says_how ? 0 : EQUAL_FAILURES;
 }
 
 const char *fleet_outcome_text(TenantState state, Outcome outcome)
@@ -159,8 +169,10 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     char inproc[48];
     snprintf(inproc, sizeof inproc, "inproc://pgconvoy-%u", atomic_fetch_add(&fleets, 1));
     const char *listen = hosted ? inproc : request->listen;
-    *fleet = (Fleet){
-        .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
+    *fleet = (Fleet){.request = request,
+                     .options = configured_options(config, request->shared),
+                     .shared = request->shared,
+                     .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
     if (!hosted) {
         warn_of_idle_hooks(request);
@@ -199,6 +211,13 @@ void fleet_close(Fleet *fleet)
     fleet->dispatcher = NULL;
     fleet->hosted = NULL;
     fleet->context = NULL;
+}
+
+void fleet_use(Fleet *fleet, bool shared, const Bundle *bundle)
+{
+    fleet->shared = shared;
+    fleet->options = configured_options(fleet->request->config, shared);
+    dispatcher_use_bundle(fleet->dispatcher, bundle);
 }
 
 const TextList *fleet_databases(const Fleet *fleet)
@@ -269,7 +288,8 @@ static uint64_t keep_best(void *host, uint32_t index, uint32_t attempt, Outcome 
     record_clear(type, kept);
     memcpy(kept, record, type->size);
     memset(record, 0, type->size);
-    return 0;
+    const FleetWork *work = operating->work;
+    return work->failure_key != NULL && learned == TENANT_FAILED ? work->failure_key(kept) : 0;
 }
 
 static bool say_failed(void *host, uint32_t index)
@@ -302,6 +322,7 @@ bool fleet_operate(Fleet *fleet, const FleetWork *work, FleetResults *ret_result
         .schedule = work->schedule,
         .lock_wait_ms = fleet->options.lock_wait_ms,
         .max_failures = work->max_failures,
+        .equal_failures = work->equal_failures,
         .on_result = keep_best,
         .on_failed = say_failed,
         .host = &operating,

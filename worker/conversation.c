@@ -145,16 +145,19 @@ static bool say_hello(Conversation *conversation, Error *error)
     return ok;
 }
 
+static bool ask_for_bundle(Conversation *conversation, Error *error)
+{
+    if (conversation->waiting == NULL)
+        return true;
+    BundleRequestMessage request = {conversation->waiting->message.bundle};
+    return session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+}
+
 /* Sends again what the coordinator may have missed when a session ended. */
 static bool send_again(Conversation *conversation, Error *error)
 {
-    Session *session = conversation->channel.session;
-    if (conversation->waiting != NULL) {
-        BundleRequestMessage request = {conversation->waiting->message.bundle};
-        if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
-            return false;
-    }
-    return outbox_renew(&conversation->outbox, session, error);
+    return ask_for_bundle(conversation, error) &&
+           outbox_renew(&conversation->outbox, conversation->channel.session, error);
 }
 
 static bool start_serving(Conversation *conversation, const FrameHeader *header,
@@ -270,8 +273,33 @@ static bool receive_job(Conversation *conversation, JobMessage *job, Error *erro
     waiting->message = *job;
     *job = (JobMessage){0};
     DL_APPEND(conversation->waiting, waiting);
-    BundleRequestMessage request = {waiting->message.bundle};
-    return asked || session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+    return asked || ask_for_bundle(conversation, error);
+}
+
+/* A bundle has come, or not the right one, for the jobs that wait like the first one; the others, of a later
+ * phase with other files, are asked for next. */
+static bool serve_waiting(Conversation *conversation, const Error *mismatch, bool intact, Error *error)
+{
+    if (conversation->waiting == NULL)
+        return true;
+    char *asked = strdup(conversation->waiting->message.bundle);
+    if (asked == NULL)
+        return error_memory(error);
+    bool ok = true;
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        bool fits = intact && has_bundle(conversation, job->message.bundle);
+        if (!ok || (!fits && strcmp(job->message.bundle, asked) != 0))
+            continue;
+        DL_DELETE(conversation->waiting, job);
+        ok = fits ? submit(conversation, &job->message, error)
+                  : refuse_job(conversation, &job->message, mismatch, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+    }
+    free(asked);
+    return ok && ask_for_bundle(conversation, error);
 }
 
 /* Checks a bundle against its digest and starts the jobs that waited for it. */
@@ -297,19 +325,7 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     conversation->bundle = intact ? shared : NULL;
     if (!intact)
         shared_bundle_release(shared);
-    WaitingJob *job, *next;
-    DL_FOREACH_SAFE(conversation->waiting, job, next)
-    {
-        DL_DELETE(conversation->waiting, job);
-        bool ok = intact && has_bundle(conversation, job->message.bundle)
-                      ? submit(conversation, &job->message, error)
-                      : refuse_job(conversation, &job->message, &mismatch, error);
-        record_clear(&JOB_RECORD, &job->message);
-        free(job);
-        if (!ok)
-            return false;
-    }
-    return true;
+    return serve_waiting(conversation, &mismatch, intact, error);
 }
 
 /* The coordinator is done with us: nothing of its run matters any more. */

@@ -156,11 +156,17 @@ static int open_input(const char *text)
     return fd;
 }
 
+/* An operator's programs are about tenants. */
+static bool has_program(const HookSet *hooks, HookId id, const HookSite *site)
+{
+    return hooks != NULL && hooks->programs[id] != NULL && site->tenant_id != NULL;
+}
+
 /* Runs a hook's program, if there is one, with this input or none. */
 static bool run_program(const HookSet *hooks, HookId id, const HookSite *site, const char *migration,
                         int64_t duration_ms, int input, Error *error)
 {
-    if (hooks == NULL || hooks->programs[id] == NULL)
+    if (!has_program(hooks, id, site))
         return true;
     char context[96];
     snprintf(context, sizeof context, "tenant=%.80s", site->tenant_id);
@@ -191,7 +197,7 @@ static bool run_program(const HookSet *hooks, HookId id, const HookSite *site, c
 static bool run_with_result(const HookSet *hooks, const HookSite *site, const TenantMigrationResult *result,
                             Error *error)
 {
-    if (hooks == NULL || hooks->programs[AFTER_TENANT] == NULL)
+    if (!has_program(hooks, AFTER_TENANT, site))
         return true;
     char *text = record_to_json_text(&TENANT_MIGRATION_RESULT, result);
     if (text == NULL)

@@ -17,7 +17,8 @@ typedef struct HookSet HookSet;
 
 /* Whose hook it is. */
 typedef struct HookSite {
-    const char *tenant_id, *schema;
+    const char *tenant_id; /* NULL: the shared schema, of which only callbacks are told */
+    const char *schema;
     const char *database;         /* configured name */
     const char *run_id;           /* NULL = not known */
     const atomic_bool *cancelled; /* ends executables; may be NULL */

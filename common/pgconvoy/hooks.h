@@ -21,6 +21,8 @@
  * A tenant that is tried again, because its worker was lost or another run held its lock, is visited again
  * from "starting" on; a migration that is committed by then is not announced again, and its after_migration,
  * if it failed or was lost, is not made up for.
+ *
+ * The shared schema is visited as a tenant is, with NULL as tenant_id, which a tenant cannot have.
  */
 #pragma once
 #include <pgconvoy/error.h>

@@ -41,8 +41,9 @@ static bool words_without(Words *words, int argc, char *const argv[], int first,
 static const Command *find_command(const CommandTable *table, const char *name)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (strcmp(table->commands[i].name, name) == 0)
-            return &table->commands[i];
+        const Command *command = &table->commands[i];
+        if (strcmp(command->name, name) == 0 || (command->alias != NULL && strcmp(command->alias, name) == 0))
+            return command;
     }
     return NULL;
 }

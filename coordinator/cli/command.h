@@ -10,7 +10,8 @@
 enum { COMMAND_GROUPS_MAX = 8 };
 
 typedef struct Command {
-    const char *name; /* "migrate", "migrate:shared" */
+    const char *name;  /* "migrate", "migrate:shared" */
+    const char *alias; /* the npm package's name for it where that differs, or NULL */
     const char *summary;
     const char *usage; /* what follows "pgconvoy NAME" */
     const char *example;

@@ -1,4 +1,5 @@
 #include "coordinator/cli/command.h"
+#include "coordinator/cli/command_options.h"
 #include "coordinator/cli/commands.h"
 
 enum { TENANT_LIMIT_MAX = 10000000 };
@@ -8,8 +9,6 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
-static const char TARGET_FORMAT[] = "format";
-static const char MIGRATION_NAME[] = "name";
 static const char JOURNAL[] = "journal";
 static const char WAY_TO_CASCADE[] = "cascade";
 
@@ -58,6 +57,9 @@ static const Option RUN_OPTIONS[] = {
     {.name = "mark-applied",
      .setting = NO_SETTING,
      .doc = "record the pending migrations as applied without running them"},
+    {.name = "with-shared",
+     .setting = NO_SETTING,
+     .doc = "first the shared schema; when it fails, the tenants are skipped"},
     {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
     {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
     {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
@@ -252,72 +254,6 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
-static const char KEY_FILE[] = "file";
-
-static const Option KEYGEN_OPTIONS[] = {
-    {.name = "file",
-     .argument = "FILE",
-     .setting = NO_SETTING,
-     .exclusive = KEY_FILE,
-     .doc = "where the key pair goes; a file that exists is not overwritten"},
-    {.name = "role",
-     .argument = "coordinator|worker",
-     .setting = NO_SETTING,
-     .doc = "who will use it (default worker)"},
-    {.name = "name", .argument = "NAME", .setting = NO_SETTING, .doc = "its name for people (default this host's)"},
-    {.name = "show", .setting = NO_SETTING, .doc = "only print the line for a key pair that is in FILE already"},
-};
-
-static const ExitCode KEYGEN_EXITS[] = {
-    {EXIT_DONE, NULL}, {EXIT_USAGE, "the file exists, cannot be written, or holds no key pair"}, {-1, NULL},
-};
-
-static const Option CONVERT_OPTIONS[] = {
-    {.name = "to",
-     .argument = "FORMAT",
-     .setting = NO_SETTING,
-     .exclusive = TARGET_FORMAT,
-     .doc = "the new format: name, hash or drizzle-kit"},
-    {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
-};
-
-static const Option CONVERT_FILES[] = {
-    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
-    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
-};
-
-static const ExitCode CONVERT_EXITS[] = {
-    {EXIT_DONE, NULL},       {EXIT_FAILED, "some tenants could not be converted"},
-    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},
-    {EXIT_UNAVAILABLE, NULL}, {EXIT_MIGRATIONS, NULL},
-    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
-static const Option GENERATE_OPTIONS[] = {
-    {.name = "name",
-     .letter = 'n',
-     .argument = "NAME",
-     .setting = NO_SETTING,
-     .exclusive = MIGRATION_NAME,
-     .doc = "what it is about, such as \"add users\""},
-};
-
-static const Option GENERATE_FOLDERS[] = {
-    {.name = "shared", .setting = NO_SETTING, .doc = "into the folder of the shared schema's migrations"},
-    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
-};
-
-static const ExitCode GENERATE_EXITS[] = {
-    {EXIT_DONE, "the file was made"},
-    {EXIT_FAILED, "it could not be written"},
-    {EXIT_USAGE, NULL},
-    {EXIT_MIGRATIONS, "there is no such folder, or drizzle-kit keeps it"},
-    {-1, NULL},
-};
-
-static const ExitCode RUN_EXITS[] = {
-    {EXIT_DONE, NULL}, {EXIT_USAGE, "there is no such run, or its journal is damaged"}, {-1, NULL},
-};
 
 static const Command ROWS_OF_COMMANDS[] = {
     {
@@ -338,6 +274,22 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_migrate,
     },
     {
+        .name = "migrate:shared",
+        .summary = "Apply pending migrations to the shared schema, public, of every database.",
+        .usage = "[--dry-run] [--mark-applied] [options]",
+        .example = "pgconvoy migrate:shared && pgconvoy migrate --all",
+        .exits = MIGRATE_SHARED_EXITS,
+        .groups =
+            {
+                {"Run", ROWS(SHARED_OPTIONS)},
+                {"Waiting", ROWS(WAITING_OPTIONS)},
+                {"Migrations", ROWS(SHARED_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_migrate_shared,
+    },
+    {
         .name = "status",
         .summary = "Tell which migrations each tenant has and lacks; by default of all tenants.",
         .usage = "[--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
@@ -346,6 +298,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Shared schema", ROWS(STATUS_EXTENT)},
                 {"Migrations", ROWS(STATUS_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(STATUS_OUTPUT)},
@@ -461,6 +414,55 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = KEY_FILE,
         .run = cli_keygen,
+    },
+    {
+        .name = "seed",
+        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
+        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_seed,
+    },
+    {
+        .name = "seed:shared",
+        .alias = "seed-shared",
+        .summary = "Fill the shared schema, public, of every database with the data of an SQL file.",
+        .usage = "--file FILE [--once] [options]",
+        .example = "pgconvoy seed:shared --file seeds/plans.sql --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_SHARED_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_shared,
+    },
+    {
+        .name = "seed:all",
+        .alias = "seed-all",
+        .summary = "Fill the shared schema and then all tenants with the data of SQL files.",
+        .usage = "--shared-file FILE --tenant-file FILE [--once] [options]",
+        .example = "pgconvoy seed:all --shared-file seeds/plans.sql --tenant-file seeds/tenant.sql",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_ALL_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_all,
     },
     {
         .name = "convert-format",

@@ -200,7 +200,7 @@ static void read_tenants(Reader *reader, size_t *members)
     for (size_t i = 0; i < reader->read->count; i++) {
         ERROR_CLEANUP Error error = {0};
         reader->found[i].schema = reader->read->tenants[i].schema;
-        if (schema_name_check(reader->read->tenants[i].schema, &error))
+        if (op_schema_check(reader->read->context->options, reader->read->tenants[i].schema, &error))
             members[usable++] = i;
         else
             fail_tenant(reader, i, &error);

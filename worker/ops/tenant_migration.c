@@ -111,7 +111,7 @@ static bool announce_step(Migrating *migrating, const Step *step)
     if (turn_is_cancelled(turn))
         return error_set(&turn->error, ERROR_CANCELLED, "cancelled before migration \"%s\" began", name);
     make_room_for_hooks(turn);
-    return hook_progress(context->hooks, turn->tenant->id, "migrating", name, &turn->error) &&
+    return hook_progress(context->hooks, site.tenant_id, "migrating", name, &turn->error) &&
            hook_before_migration(context->hooks, &site, name, &turn->error);
 }
 
@@ -305,7 +305,9 @@ static bool migrate_one(Migrating *migrating, size_t index)
 static bool migrate_pending(Migrating *migrating)
 {
     const OpContext *context = migrating->turn.context;
-    if (!read_plan(migrating) || !list_recorded(migrating) || !check_unchanged(migrating))
+    Turn *turn = &migrating->turn;
+    if (!op_schema_check(context->options, turn->tenant->schema, &turn->error) || !read_plan(migrating) ||
+        !list_recorded(migrating) || !check_unchanged(migrating))
         return false;
     if (context->options->dry_run)
         return list_pending(migrating);

@@ -5,7 +5,7 @@
 
 HookSite tenant_hook_site(const OpContext *context, const OpTenant *tenant)
 {
-    return (HookSite){.tenant_id = tenant->id,
+    return (HookSite){.tenant_id = op_callback_id(context, tenant),
                       .schema = tenant->schema,
                       .database = context->database,
                       .run_id = context->run_id,
@@ -66,7 +66,7 @@ bool tenant_visit_begin(TenantVisit *visit, const OpContext *context, const OpTe
         return true;
     ERROR_CLEANUP Error error = {0};
     HookSite site = tenant_hook_site(context, tenant);
-    bool good = hook_progress(context->hooks, tenant->id, "starting", NULL, &error);
+    bool good = hook_progress(context->hooks, site.tenant_id, "starting", NULL, &error);
     if (good) {
         visit->began = true;
         good = hook_before_tenant(context->hooks, &site, &error);
@@ -84,15 +84,14 @@ bool tenant_visit_begin(TenantVisit *visit, const OpContext *context, const OpTe
 void tenant_visit_end(const TenantVisit *visit, TenantMigrationResult *result, Outcome *outcome)
 {
     const OpContext *context = visit->context;
-    const char *id = visit->tenant->id;
     if (context->options->dry_run)
         return;
     ERROR_CLEANUP Error error = {0};
     HookSite site = tenant_hook_site(context, visit->tenant);
     if (visit->began && !hook_after_tenant(context->hooks, &site, result, &error))
         take_failure(result, outcome, "after_tenant", &error);
-    if (result->success && !hook_progress(context->hooks, id, "completed", NULL, &error))
+    if (result->success && !hook_progress(context->hooks, site.tenant_id, "completed", NULL, &error))
         take_failure(result, outcome, "on_progress", &error);
-    if (!result->success && !hook_progress(context->hooks, id, "failed", NULL, &error))
+    if (!result->success && !hook_progress(context->hooks, site.tenant_id, "failed", NULL, &error))
         error_clear(&error); /* there is nothing left that could fail */
 }

@@ -8,6 +8,7 @@ static const Option JSON_ONLY[] = {{.name = "json", .setting = NO_SETTING, .doc 
 static const Command TEST_COMMANDS[] = {
     {.name = "seed", .summary = "Seed.", .usage = "", .example = "pgconvoy seed", .exits = EXITS},
     {.name = "seed:shared",
+     .alias = "seed-shared",
      .summary = "Seed the shared schema.",
      .usage = "",
      .example = "pgconvoy seed shared",
@@ -59,6 +60,17 @@ static void a_space_works_for_the_colon(void **state)
     assert_string_equal(called(&TEST_TABLE, WORDS("seed", "shared")), "seed:shared");
     assert_string_equal(called(&TEST_TABLE, WORDS("--json", "seed", "shared", "--quiet")), "seed:shared");
     assert_string_equal(called(&TEST_TABLE, WORDS("tenant", "drop")), "tenant:drop");
+}
+
+static void a_command_may_have_another_name(void **state)
+{
+    (void)state;
+    assert_string_equal(called(&TEST_TABLE, WORDS("seed-shared")), "seed:shared");
+    assert_string_equal(called(&TEST_TABLE, WORDS("--json", "seed-shared", "--quiet")), "seed:shared");
+    Error error = {0};
+    const Command *command = NULL;
+    assert_null(parse(&TEST_TABLE, WORDS("tenant-drop"), &command, &error));
+    error_clear(&error);
 }
 
 static void general_options_stand_on_either_side(void **state)
@@ -234,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_space_works_for_the_colon),
+        cmocka_unit_test(a_command_may_have_another_name),
         cmocka_unit_test(general_options_stand_on_either_side),
         cmocka_unit_test(migrate_takes_all_of_its_options),
         cmocka_unit_test(status_needs_no_options),
