@@ -1,7 +1,6 @@
 /* Migrations and their status, over many tenants and for one. */
 #include "common/results_lists.h"
 #include "coordinator/library/runs.h"
-#include <string.h>
 
 static bool ask_on_error(void *host, const TenantMigrationResult *result)
 {
