@@ -8,7 +8,7 @@ static const char REFRESHES[] =
 
 #define ALTER_TABLE "concat('ALTER TABLE ONLY ', rel.name, ' ', "
 
-/* Triggers of partitions come with those of their parents, and with their state. */
+/* Triggers of partitions come with those of their parents, enabled like all that are new. */
 static const char STATES[] = CLONE_HERE
     "SELECT 20 AS late, rel.oid, concat('table ', rel.relname), s.statement FROM rel CROSS JOIN LATERAL ("
     " SELECT 1, concat('ALTER SEQUENCE ', rel.name, ' OWNED BY ', z.refobjid::regclass, '.',"
@@ -16,9 +16,8 @@ static const char STATES[] = CLONE_HERE
     "   AND a.attnum = z.refobjsubid WHERE rel.relkind = 'S' AND z.classid = 'pg_class'::regclass"
     "   AND z.objid = rel.oid AND z.objsubid = 0 AND z.refclassid = 'pg_class'::regclass AND z.deptype = 'a'"
     " UNION ALL SELECT 2, " ALTER_TABLE "CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN"
-    "   'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, ' TRIGGER ', quote_ident(g.tgname))"
-    "   FROM pg_trigger g WHERE g.tgrelid = rel.oid AND NOT g.tgisinternal AND g.tgenabled <>"
-    "   (SELECT coalesce((SELECT o.tgenabled FROM pg_trigger o WHERE o.oid = g.tgparentid), 'O'))"
+    "   'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, ' TRIGGER ', quote_ident(g.tgname))"
+    "   FROM pg_trigger g WHERE g.tgrelid = rel.oid AND NOT g.tgisinternal AND g.tgenabled <> 'O'"
     " UNION ALL SELECT 3, " ALTER_TABLE "CASE r.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN"
     "   'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, ' RULE ', quote_ident(r.rulename)) FROM pg_rewrite r"
     "   WHERE r.ev_class = rel.oid AND r.rulename <> '_RETURN' AND r.ev_enabled <> 'O'"
