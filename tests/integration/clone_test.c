@@ -393,7 +393,7 @@ static void a_copy_that_reaches_into_its_source_is_found(void **state)
         "CREATE TABLE t.b (e src.e)",
         "CREATE TABLE t.b (x int DEFAULT nextval('src.s'))",
         "CREATE TABLE t.b (x int REFERENCES src.a)",
-        "CREATE FUNCTION t.f() RETURNS SETOF src.a LANGUAGE sql AS 'SELECT NULL'",
+        "CREATE FUNCTION t.f() RETURNS SETOF src.a LANGUAGE sql AS 'SELECT NULL::int'",
     };
     Error error ERROR_CLEANUP = {0};
     sql_run(bench->admin,
