@@ -448,7 +448,9 @@ static CloneVerdict judge(Attempt *attempt, Error *error)
     if (request->probe)
         return CLONE_ABSENT;
     memcpy(attempt->report.transaction, look.transaction, sizeof look.transaction);
-    return check_look(request, &look, error) && copy_schema(attempt, error) ? CLONE_MADE : CLONE_REFUSED;
+    if (!check_look(request, &look, error))
+        return look.source_exists && look.target_exists ? CLONE_TAKEN : CLONE_REFUSED;
+    return copy_schema(attempt, error) ? CLONE_MADE : CLONE_REFUSED;
 }
 
 CloneVerdict clone_attempt(const CloneRequest *request, Connection *connection, CloneReport *report,

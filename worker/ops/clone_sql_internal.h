@@ -22,12 +22,12 @@
     " ' START WITH ', q.seqstart, ' CACHE ', q.seqcache, CASE WHEN q.seqcycle THEN ' CYCLE' END)"
 
 /* A child's columns as INHERITS would order them: the parents' in their order, then its own. */
-#define CLONE_HEIRS                                                                                          \
-    "(SELECT string_agg(quote_ident(o.attname), ',' ORDER BY o.place) FROM (SELECT pa.attname,"              \
-    " min(concat(lpad(i.inhseqno::text, 9, '0'), lpad(pa.attnum::text, 9, '0'))) AS place FROM pg_inherits " \
-    "i"                                                                                                      \
-    " JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped"           \
+#define CLONE_HEIRS                                                                                \
+    "(SELECT string_agg(quote_ident(o.attname), ',' ORDER BY o.place) FROM (SELECT pa.attname,"    \
+    " min(i.inhseqno * 10000 + pa.attnum) AS place FROM pg_inherits i"                             \
+    " JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attnum > 0 AND NOT pa.attisdropped" \
     " WHERE i.inhrelid = rel.oid GROUP BY pa.attname) AS o)"
+
 #define CLONE_FIRST_COLUMNS                                                                                 \
     "(SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FROM (SELECT attname, attnum"        \
     " FROM pg_attribute WHERE attrelid = rel.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum LIMIT" \
