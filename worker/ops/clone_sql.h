@@ -54,21 +54,22 @@ extern const char *const CLONE_LATE_QUERIES[];
 extern const char *const CLONE_PART_QUERIES[];
 extern const char *const CLONE_DATA_QUERIES[];
 
+/* clang-format off */
+
 /* What every query begins with: the schema, and its members. */
-#define CLONE_HERE                                                                                      \
-    "WITH here AS MATERIALIZED (SELECT oid, nspname, quote_ident(nspname) AS quoted, nspacl, nspowner," \
-    " set_config('search_path', concat(quote_ident(nspname), ', pg_catalog, public, pg_temp'), true)"   \
-    " AS path FROM pg_namespace WHERE nspname = ${source}),"                                            \
-    " member AS MATERIALIZED (SELECT DISTINCT d.classid, d.objid, here.nspname, here.quoted FROM here"  \
-    " CROSS JOIN LATERAL (SELECT classid, objid FROM pg_depend WHERE refclassid ="                      \
-    " 'pg_namespace'::regclass AND refobjid = here.oid AND refobjsubid = 0 OFFSET 0) AS d"              \
-    " WHERE here.path IS NOT NULL),"                                                                    \
-    " rel AS MATERIALIZED (SELECT c.*, quote_ident(c.relname) AS name, member.nspname FROM member"      \
-    " JOIN pg_class c ON member.classid = 'pg_class'::regclass AND c.oid = member.objid) "
+#define CLONE_HERE                                                                                         \
+    "WITH here AS MATERIALIZED (SELECT oid, nspname, quote_ident(nspname) AS quoted, nspacl, nspowner,"    \
+    " set_config('search_path', concat(quote_ident(nspname), ', pg_catalog, public, pg_temp'), true)"      \
+    " AS path FROM pg_namespace WHERE nspname = ${source}), member AS MATERIALIZED (SELECT DISTINCT"       \
+    " d.classid, d.objid, here.nspname, here.quoted FROM here CROSS"                                       \
+    " JOIN LATERAL (SELECT classid, objid FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass"      \
+    " AND refobjid = here.oid AND refobjsubid = 0 OFFSET 0) AS d"                                          \
+    " WHERE here.path IS NOT NULL), rel AS MATERIALIZED (SELECT c.*, quote_ident(c.relname) AS name,"      \
+    " member.nspname FROM member JOIN pg_class c ON member.classid = 'pg_class'::regclass"                 \
+    " AND c.oid = member.objid) "
 
 /* Options of a relation as SQL; `array` is a text[] of name=value. */
-#define CLONE_OPTIONS(array) CLONE_OPTIONS_OF("", array)
-#define CLONE_OPTIONS_OF(before, array)                                   \
-    "(SELECT string_agg(concat(" before                                   \
-    " quote_ident(split_part(o, '=', 1)), ' = ', quote_literal(substr(o," \
-    " strpos(o, '=') + 1))), ', ') FROM unnest(" array ") AS o)"
+#define CLONE_OPTIONS(array) CLONE_OPTIONS_OF(, array)
+#define CLONE_OPTIONS_OF(before, array)                                                                    \
+    "(SELECT string_agg(concat(" before " quote_ident(split_part(o, '=', 1)), ' = ',"                      \
+    " quote_literal(substr(o, strpos(o, '=') + 1))), ', ') FROM unnest(" array ") AS o)"
