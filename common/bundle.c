@@ -1,24 +1,19 @@
-#include "common/file.h"
-#include "common/hash.h"
 #include "common/journal.h"
 #include "common/migration.h"
+#include "common/sql_file.h"
 #include "common/utf8.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char SUFFIX[] = ".sql";
 static const char JOURNAL_PATH[] = "meta/_journal.json";
-
-/* A server takes no text of 1 GiB or more, and nothing near it is a migration. */
-static const size_t FILE_MAX = ((size_t)1 << 30) - 1;
+static const char KIND[] = "migration";
 
 typedef struct Loader {
     const char *folder;
@@ -47,12 +42,7 @@ __attribute__((format(printf, 2, 3))) static bool warn(Loader *loader, const cha
 
 static bool unreadable(Loader *loader, const char *file, int reason)
 {
-    char shown[UTF8_SHOWN_SIZE];
-    if (reason == EFBIG)
-        return error_set(loader->error, ERROR_MIGRATIONS, "migration file %s is larger than 1 GiB",
-                         utf8_show(file, shown));
-    return error_set(loader->error, ERROR_MIGRATIONS, "migration file %s cannot be read: %s",
-                     utf8_show(file, shown), strerror(reason));
+    return sql_file_unreadable(KIND, file, reason, loader->error);
 }
 
 static bool open_folder(Loader *loader)
@@ -74,58 +64,6 @@ static bool has_suffix(const char *file)
 {
     size_t length = strlen(file);
     return length >= strlen(SUFFIX) && strcmp(file + length - strlen(SUFFIX), SUFFIX) == 0;
-}
-
-/* Reads one file below the folder into malloc'ed, NUL-terminated bytes. */
-static bool read_file(Loader *loader, const char *file, ByteString *ret_content)
-{
-    FILE_CLEANUP int fd = openat(dirfd(loader->directory), file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return unreadable(loader, file, errno);
-    struct stat status;
-    if (fstat(fd, &status) == 0 && status.st_size > (off_t)FILE_MAX)
-        return unreadable(loader, file, EFBIG);
-    Buffer content = {0};
-    if (!file_read_all(fd, FILE_MAX, &content)) {
-        int reason = errno;
-        buffer_clear(&content);
-        return reason == ENOMEM ? error_memory(loader->error) : unreadable(loader, file, reason);
-    }
-    size_t length = content.length;
-    char *data = buffer_take(&content);
-    if (data == NULL)
-        return error_memory(loader->error);
-    *ret_content = (ByteString){data, length};
-    return true;
-}
-
-static bool check_content(Loader *loader, const char *file, const ByteString *content)
-{
-    const char *nul = memchr(content->data, '\0', content->length);
-    if (nul != NULL)
-        return error_set(loader->error, ERROR_MIGRATIONS,
-                         "migration file \"%s\" holds a NUL byte at byte offset %zu", file,
-                         (size_t)(nul - content->data));
-    size_t valid = utf8_valid_prefix(content->data, content->length);
-    if (valid == content->length)
-        return true;
-    error_set(loader->error, ERROR_MIGRATIONS, "migration file \"%s\" is not UTF-8 at byte offset %zu", file,
-              valid);
-    error_set_hint(loader->error, "save the file as UTF-8");
-    return false;
-}
-
-static bool hash_content(const ByteString *content, char **ret_hash, Error *error)
-{
-    unsigned char digest[32];
-    if (!sha256_bytes(content->data, content->length, digest, error))
-        return false;
-    char *hash = malloc(2 * sizeof(digest) + 1);
-    if (hash == NULL)
-        return error_memory(error);
-    hex_encode(digest, sizeof(digest), hash);
-    *ret_hash = hash;
-    return true;
 }
 
 static Migration *grow(Loader *loader)
@@ -152,9 +90,10 @@ static bool add_file(Loader *loader, const char *file)
     migration->name = strndup(file, strlen(file) - strlen(SUFFIX));
     if (migration->name == NULL)
         return error_memory(loader->error);
-    return migration_name_check(migration->name, loader->error) && read_file(loader, file, &migration->sql) &&
-           check_content(loader, file, &migration->sql) &&
-           hash_content(&migration->sql, &migration->hash, loader->error);
+    return migration_name_check(migration->name, loader->error) &&
+           sql_file_read(dirfd(loader->directory), KIND, file, &migration->sql, loader->error) &&
+           sql_file_check(KIND, file, &migration->sql, loader->error) &&
+           sql_file_hash(&migration->sql, &migration->hash, loader->error);
 }
 
 static bool visit_entry(Loader *loader, const char *file)
@@ -255,7 +194,7 @@ static bool load_journal(Loader *loader)
         (errno == ENOENT || errno == ENOTDIR))
         return true;
     ByteString content = {0};
-    if (!read_file(loader, JOURNAL_PATH, &content))
+    if (!sql_file_read(dirfd(loader->directory), KIND, JOURNAL_PATH, &content, loader->error))
         return false;
     JOURNAL_CLEANUP Journal journal = {0};
     bool parsed = journal_parse(&journal, content.data, content.length, JOURNAL_PATH, loader->error);

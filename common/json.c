@@ -123,3 +123,11 @@ json_t *record_to_json(const RecordType *type, const void *record)
     }
     return object;
 }
+
+char *record_to_json_text(const RecordType *type, const void *record)
+{
+    json_t *object = record_to_json(type, record);
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return text;
+}

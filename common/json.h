@@ -5,3 +5,12 @@
 
 /* The record as a JSON object with the type's field names in the type's order; NULL when memory ran out. */
 json_t *record_to_json(const RecordType *type, const void *record);
+
+/* The same as compact text, malloc'ed; NULL when memory ran out. */
+char *record_to_json_text(const RecordType *type, const void *record);
+
+/* The other way round: fills *ret_record, which is overwritten, from an object; keys that the type does not
+ * have are ignored, fields that the object lacks stay at rest. ERROR_CONFIG names a value of another kind;
+ * then *ret_record is untouched. */
+bool record_from_json(const RecordType *type, const json_t *object, void *ret_record,
+                      Error *error) MUST_CHECK;

@@ -16,6 +16,8 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_DROP] = {"drop", OPERATION_TENANT, true, false, 50, &TENANT_DROP_RESULT},
     [OPERATION_DIGEST] = {"digest", OPERATION_SET, false, false, 100, &TENANT_DIGEST},
     [OPERATION_INTROSPECT] = {"introspect", OPERATION_TENANT, false, false, 10, &TENANT_SCHEMA},
+    [OPERATION_SEED] = {"seed", OPERATION_TENANT, true, true, 50, &TENANT_SEED_RESULT},
+    [OPERATION_CONVERT] = {"convert-format", OPERATION_TENANT, true, true, 50, &CONVERT_RESULT},
     [OPERATION_CLONE] = {"clone", OPERATION_TENANT, true, false, 50, &CLONE_RESULT},
 };
 
@@ -33,6 +35,12 @@ bool operation_from_name(const char *name, OperationId *ret_id)
         }
     }
     return false;
+}
+
+bool operation_takes_shared(OperationId id)
+{
+    return id == OPERATION_PARSE || id == OPERATION_STATUS || id == OPERATION_MIGRATE ||
+           id == OPERATION_MARK_APPLIED || id == OPERATION_SEED;
 }
 
 #define OPTION(name, kind, member)                                         \

@@ -21,6 +21,8 @@ typedef enum OperationId {
     OPERATION_DROP,
     OPERATION_DIGEST,
     OPERATION_INTROSPECT,
+    OPERATION_SEED,
+    OPERATION_CONVERT,
     OPERATION_CLONE,
     OPERATION_COUNT,
 } OperationId;
@@ -42,6 +44,9 @@ typedef struct Operation {
 
 const Operation *operation_get(OperationId id);
 bool operation_from_name(const char *name, OperationId *ret_id);
+
+/* What may be told to work on the shared schema (RunOptions.shared). */
+bool operation_takes_shared(OperationId id);
 
 /* Parameters of a run; every operation reads the ones it knows. Zero or NULL = the default of the settings
  * table. */

@@ -364,6 +364,7 @@ void cli_arguments_free(CliArguments *arguments)
         text_list_clear(&arguments->options[i].values);
     free(arguments->options);
     text_list_clear(&arguments->positionals);
+    text_list_clear(&arguments->words);
     free(arguments->answer);
     config_free(arguments->config);
     free(arguments);

@@ -62,6 +62,7 @@ typedef struct CliArguments {
     OptionValues *options;
     size_t option_count;
     TextList positionals;
+    TextList words; /* the whole line behind the program's name, as typed */
     char *answer;   /* what --help or --version ask for: print it on stdout and exit 0; else NULL */
     Config *config; /* loaded, options applied; NULL when answer is set */
 } CliArguments;

@@ -1,5 +1,4 @@
-#include "common/buffer.h"
-#include "common/options.h"
+#include "common/options_doc.h"
 #include <string.h>
 
 enum { NAMES_WIDTH = 32, PAGE_WIDTH = 100 };
@@ -16,10 +15,12 @@ static const ExitCode EXIT_CODES[] = {
     {EXIT_INTERRUPTED, "interrupted; the same command goes on where this one stopped"},
 };
 
-static const char *exit_doc(int code)
+const char *exit_code_doc(const ExitCode *code)
 {
+    if (code->doc != NULL)
+        return code->doc;
     for (size_t i = 0; i < sizeof(EXIT_CODES) / sizeof(EXIT_CODES[0]); i++) {
-        if (EXIT_CODES[i].code == code)
+        if (EXIT_CODES[i].code == code->code)
             return EXIT_CODES[i].doc;
     }
     return "";
@@ -58,6 +59,16 @@ static void append_default(Buffer *doc, const Setting *setting)
                    tells_default ? "default " : "", tells_default ? value : "");
 }
 
+void option_describe(const Option *row, Buffer *doc)
+{
+    const Setting *setting = row->setting != NO_SETTING ? setting_get((SettingId)row->setting) : NULL;
+    buffer_append_text(doc, row->doc != NULL ? row->doc : setting != NULL ? setting->doc : "");
+    if (row->rule == OPTION_REPEATABLE)
+        buffer_append_text(doc, "; may be given several times");
+    if (setting != NULL)
+        append_default(doc, setting);
+}
+
 static void append_option(Buffer *page, const Option *row)
 {
     BUFFER_CLEANUP Buffer names = {0};
@@ -68,12 +79,7 @@ static void append_option(Buffer *page, const Option *row)
     if (row->argument != NULL)
         buffer_appendf(&names, " %s", row->argument);
     BUFFER_CLEANUP Buffer doc = {0};
-    const Setting *setting = row->setting != NO_SETTING ? setting_get((SettingId)row->setting) : NULL;
-    buffer_append_text(&doc, row->doc != NULL ? row->doc : setting != NULL ? setting->doc : "");
-    if (row->rule == OPTION_REPEATABLE)
-        buffer_append_text(&doc, "; may be given several times");
-    if (setting != NULL)
-        append_default(&doc, setting);
+    option_describe(row, &doc);
     buffer_append_text(page, buffer_text(&names));
     if (names.length + 2 > NAMES_WIDTH)
         buffer_appendf(page, "\n%*s", NAMES_WIDTH, "");
@@ -93,7 +99,6 @@ char *options_help(const HelpPage *help, const OptionGroup *groups, size_t group
     }
     buffer_appendf(&page, "\nExample:\n  %s\n\nExit codes:\n", help->example);
     for (const ExitCode *exits = help->exits; exits->code >= 0; exits++)
-        buffer_appendf(&page, "  %3d  %s\n", exits->code,
-                       exits->doc != NULL ? exits->doc : exit_doc(exits->code));
+        buffer_appendf(&page, "  %3d  %s\n", exits->code, exit_code_doc(exits));
     return buffer_take(&page);
 }

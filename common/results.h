@@ -7,8 +7,11 @@
 #pragma once
 #include "common/outcome.h"
 #include "common/record.h"
+#include "common/results_convert.h"
 #include "common/results_drift.h"
 #include "common/results_schema.h"
+#include "common/results_seed.h"
+#include "common/results_shared.h"
 #include "common/results_sync.h"
 
 typedef pgconvoy_tenant_migration_result TenantMigrationResult;

@@ -51,7 +51,7 @@ bool tenant_id_check(const char *id, Error *error)
 
 static bool schema_is_reserved(const char *schema)
 {
-    return strcmp(schema, "public") == 0 || strcmp(schema, "information_schema") == 0 ||
+    return strcmp(schema, SHARED_SCHEMA) == 0 || strcmp(schema, "information_schema") == 0 ||
            strncmp(schema, "pg_", 3) == 0;
 }
 

@@ -10,6 +10,11 @@
 #include "common/record.h"
 #include <stddef.h>
 
+/* The schema that all tenants of a database share, and the id under which it goes where a tenant's id is
+ * expected. */
+#define SHARED_SCHEMA "public"
+#define SHARED_ID "shared"
+
 typedef struct Tenant {
     char *database; /* name of a configured database; "" while not resolved */
     char *id;

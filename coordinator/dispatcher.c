@@ -68,9 +68,24 @@ const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i)
     return link_endpoint(dispatcher->links[dispatcher->options.connect_count + i]);
 }
 
+const char *dispatcher_run_id(const Dispatcher *dispatcher)
+{
+    return dispatcher->run_id;
+}
+
 const TextList *dispatcher_databases(const Dispatcher *dispatcher)
 {
     return &dispatcher->databases;
+}
+
+void dispatcher_use_bundle(Dispatcher *dispatcher, const Bundle *bundle)
+{
+    RegisteredWorker *worker;
+    dispatcher->options.bundle = bundle;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        worker->bundle_seq = 0; /* what is on its way is another one */
+    }
 }
 
 size_t dispatcher_worker_count(const Dispatcher *dispatcher)
@@ -82,6 +97,17 @@ size_t dispatcher_worker_count(const Dispatcher *dispatcher)
         count += worker->serving;
     }
     return count;
+}
+
+bool dispatcher_has_tenant_hooks(const Dispatcher *dispatcher)
+{
+    RegisteredWorker *worker;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        if (worker->serving && worker->tenant_hooks)
+            return true;
+    }
+    return false;
 }
 
 static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFrame *frame, int64_t now_ms,
@@ -139,12 +165,25 @@ static bool receive_all(Dispatcher *dispatcher, Link *link, int64_t now_ms, Erro
     return true;
 }
 
+/* A worker that refused our key, or proved itself with another one than we tried, may know us, or we it, the
+ * next time. */
+static void try_other_key(Link *link)
+{
+    ERROR_CLEANUP Error kept = {0};
+    if (link_has_keys(link) && !link_reopen(link, &kept))
+        log_error_value(LOG_WARNING, link_endpoint(link), &kept); /* the old socket goes on */
+}
+
 /* Connected links speak first: a worker that listens answers WHO with HELLO. */
 static bool call_workers(Dispatcher *dispatcher, int64_t now_ms, Error *error)
 {
     if (dispatcher->options.connect_count == 0 || now_ms < dispatcher->greet_ms)
         return true;
     dispatcher->greet_ms = now_ms + config_int(dispatcher->options.config, SETTING_WIRE_RECONNECT_MS);
+    bool reopen = dispatcher->reopen_ms != 0 && now_ms >= dispatcher->reopen_ms;
+    if (reopen || dispatcher->reopen_ms == 0)
+        dispatcher->reopen_ms =
+            now_ms + 2 * config_int(dispatcher->options.config, SETTING_WIRE_HEARTBEAT_MS);
     static const uint8_t NO_SESSION[SESSION_ID_SIZE];
     for (size_t i = 0; i < dispatcher->options.connect_count; i++) {
         bool answered = false;
@@ -153,6 +192,8 @@ static bool call_workers(Dispatcher *dispatcher, int64_t now_ms, Error *error)
         {
             answered |= worker->serving && worker->channel.link == dispatcher->links[i];
         }
+        if (!answered && reopen)
+            try_other_key(dispatcher->links[i]);
         Channel channel = {.link = dispatcher->links[i], .peer = ONLY_PEER};
         if (!answered && !channel_greet(&channel, MESSAGE_WHO, NO_SESSION, NULL, error))
             return false;

@@ -25,7 +25,7 @@ typedef struct DispatcherOptions {
     const char *const *listen; /* endpoints to bind */
     size_t listen_count;
     bool plain;
-    const Bundle *bundle;
+    const Bundle *bundle; /* may be NULL: dispatcher_use_bundle() */
     int64_t min_workers;
     int64_t wait_ms; /* for min_workers to come, and for a worker to come back when all are lost */
 
@@ -72,6 +72,9 @@ typedef struct PhaseOutcome {
 
 Dispatcher *dispatcher_new(const DispatcherOptions *options, Error *error) MUST_CHECK;
 
+/* Hexadecimal, drawn anew for every dispatcher. */
+const char *dispatcher_run_id(const Dispatcher *dispatcher);
+
 /* Waits for min_workers, at most wait_ms; ERROR_NO_WORKERS says how many came. */
 bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 
@@ -79,8 +82,14 @@ bool dispatcher_gather(Dispatcher *dispatcher, Error *error) MUST_CHECK;
 const TextList *dispatcher_databases(const Dispatcher *dispatcher);
 size_t dispatcher_worker_count(const Dispatcher *dispatcher);
 
+/* A serving worker runs something around every tenant, so that those without work are to be sent too. */
+bool dispatcher_has_tenant_hooks(const Dispatcher *dispatcher);
+
 /* The endpoint of link number i of `listen`, with the real port. */
 const char *dispatcher_endpoint(const Dispatcher *dispatcher, size_t i);
+
+/* The files of the phases that follow; must outlive them. Not while a phase runs. */
+void dispatcher_use_bundle(Dispatcher *dispatcher, const Bundle *bundle);
 
 /* Runs one phase to its end. False only when the machinery broke (no workers left, memory): *ret_outcome then
  * still says what is known, with unfinished tenants as skipped or failed. */

@@ -24,7 +24,8 @@ typedef struct RegisteredWorker {
     bool serving; /* greeted and not lost since */
     bool suspect; /* silent for longer than suspect_ms */
     bool draining;
-    bool joined; /* known to the current engine as engine_id */
+    bool tenant_hooks; /* wants tenants without work too */
+    bool joined;       /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
     bool confused;       /* asked for migrations that this run does not have */
@@ -53,8 +54,9 @@ struct Dispatcher {
     size_t next_stranger;
     bool stray_logged;
     TextList databases;
-    int64_t *budgets; /* by database: the smallest announced */
-    int64_t greet_ms; /* when connected links say WHO again */
+    int64_t *budgets;  /* by database: the smallest announced */
+    int64_t greet_ms;  /* when connected links say WHO again */
+    int64_t reopen_ms; /* when links with keys that nobody answers are opened again */
     bool aborting, cancelling;
     bool leaving; /* the run is over: goodbyes are answers, greetings come too late */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10 };
+enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants)
 {
@@ -41,12 +41,15 @@ static void report_progress(void *host, const Engine *engine)
         request->on_progress(request->host, &totals);
 }
 
-static RunOptions configured_options(const Config *config)
+static RunOptions configured_options(const Config *config, bool shared)
 {
     return (RunOptions){
-        .migrations_table = (char *)config_text(config, SETTING_MIGRATIONS_TABLE),
-        .format = (char *)config_text(config, SETTING_MIGRATIONS_FORMAT),
-        .default_format = (char *)config_text(config, SETTING_MIGRATIONS_DEFAULT_FORMAT),
+        .shared = shared,
+        .migrations_table =
+            (char *)config_text(config, shared ? SETTING_SHARED_TABLE : SETTING_MIGRATIONS_TABLE),
+        .format = (char *)config_text(config, shared ? SETTING_SHARED_FORMAT : SETTING_MIGRATIONS_FORMAT),
+        .default_format = (char *)config_text(config, shared ? SETTING_SHARED_DEFAULT_FORMAT
+                                                             : SETTING_MIGRATIONS_DEFAULT_FORMAT),
         .lock_timeout_ms = config_int(config, SETTING_RUN_LOCK_TIMEOUT_MS),
         .lock_attempts = config_int(config, SETTING_RUN_LOCK_ATTEMPTS),
         .lock_wait_ms = config_int(config, SETTING_RUN_LOCK_WAIT_MS),
@@ -97,6 +100,13 @@ int64_t fleet_max_failures(const FleetRequest *request, size_t tenants)
     return strchr(text, '%') != NULL ? (int64_t)tenants * number / 100 : number - 1;
 }
 
+int64_t fleet_equal_failures(const FleetRequest *request)
+{
+    bool says_how = config_source(request->config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
+                    config_source(request->config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
+    return says_how ? 0 : EQUAL_FAILURES;
+}
+
 const char *fleet_outcome_text(TenantState state, Outcome outcome)
 {
     static const char *const TEXTS[OUTCOME_COUNT] = {
@@ -136,6 +146,20 @@ static bool host_worker(Fleet *fleet, const char *endpoint, Error *error)
     return fleet->hosted != NULL;
 }
 
+/* Hooks run where the migrations run, and are never sent there. */
+static void warn_of_idle_hooks(const FleetRequest *request)
+{
+    for (SettingId id = SETTING_HOOKS_BEFORE_TENANT; id <= SETTING_HOOKS_AFTER_MIGRATION; id++) {
+        if (config_list(request->config, id)->count == 0)
+            continue;
+        char text[160];
+        snprintf(text, sizeof text,
+                 "%s is ignored here: the workers run the hooks of their own configuration",
+                 setting_get(id)->path);
+        fleet_warn(request, text);
+    }
+}
+
 bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle, Error *error)
 {
     static atomic_uint fleets; /* several of one process must not share an address */
@@ -145,12 +169,17 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
     char inproc[48];
     snprintf(inproc, sizeof inproc, "inproc://pgconvoy-%u", atomic_fetch_add(&fleets, 1));
     const char *listen = hosted ? inproc : request->listen;
-    *fleet = (Fleet){
-        .request = request, .options = configured_options(config), .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
+    *fleet = (Fleet){.request = request,
+                     .options = configured_options(config, request->shared),
+                     .shared = request->shared,
+                     .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     fleet->deadline_ms = deadline_ms > 0 ? fleet->started_ms + deadline_ms : INT64_MAX;
-    if (!hosted)
+    if (!hosted) {
+        warn_of_idle_hooks(request);
         fleet_say_step(request, STEP_GATHER, 0);
-    if ((fleet->context = wire_context_new(error)) == NULL)
+    }
+    if ((fleet->context = wire_context_new(error)) == NULL ||
+        (!hosted && !wire_context_configure_keys(fleet->context, config, PEER_COORDINATOR, error)))
         return false;
     fleet->dispatcher = dispatcher_new(
         &(DispatcherOptions){
@@ -184,9 +213,24 @@ void fleet_close(Fleet *fleet)
     fleet->context = NULL;
 }
 
+void fleet_use(Fleet *fleet, bool shared, const Bundle *bundle)
+{
+    fleet->shared = shared;
+    fleet->options = configured_options(fleet->request->config, shared);
+    dispatcher_use_bundle(fleet->dispatcher, bundle);
+}
+
 const TextList *fleet_databases(const Fleet *fleet)
 {
     return dispatcher_databases(fleet->dispatcher);
+}
+
+bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation)
+{
+    const pgconvoy_hooks *hooks = fleet->request->hooks;
+    if (operation == OPERATION_MIGRATE || operation == OPERATION_MARK_APPLIED)
+        return dispatcher_has_tenant_hooks(fleet->dispatcher);
+    return fleet->hosted != NULL && hooks != NULL && hooks->on_progress != NULL;
 }
 
 bool fleet_run_phase(Fleet *fleet, Phase *phase, PhaseOutcome *ret_outcome, Error *error)
@@ -244,7 +288,8 @@ static uint64_t keep_best(void *host, uint32_t index, uint32_t attempt, Outcome 
     record_clear(type, kept);
     memcpy(kept, record, type->size);
     memset(record, 0, type->size);
-    return 0;
+    const FleetWork *work = operating->work;
+    return work->failure_key != NULL && learned == TENANT_FAILED ? work->failure_key(kept) : 0;
 }
 
 static bool say_failed(void *host, uint32_t index)
@@ -277,6 +322,7 @@ bool fleet_operate(Fleet *fleet, const FleetWork *work, FleetResults *ret_result
         .schedule = work->schedule,
         .lock_wait_ms = fleet->options.lock_wait_ms,
         .max_failures = work->max_failures,
+        .equal_failures = work->equal_failures,
         .on_result = keep_best,
         .on_failed = say_failed,
         .host = &operating,

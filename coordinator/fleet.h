@@ -11,7 +11,15 @@
 #include "common/tenant.h"
 #include "coordinator/dispatcher.h"
 
-typedef enum FleetStep { STEP_GATHER, STEP_DISCOVER, STEP_PARSE, STEP_PLAN, STEP_APPLY, STEP_DONE } FleetStep;
+typedef enum FleetStep {
+    STEP_GATHER,
+    STEP_SHARED,
+    STEP_DISCOVER,
+    STEP_PARSE,
+    STEP_PLAN,
+    STEP_APPLY,
+    STEP_DONE
+} FleetStep;
 
 typedef struct FleetRequest {
     const Config *config; /* must outlive the fleet, like everything here */
@@ -22,6 +30,7 @@ typedef struct FleetRequest {
     const char *exclude;      /* like tenants */
     const char *exclude_file;
     size_t limit; /* 0 = all */
+    bool shared;  /* not the tenants, but the shared schema of every database; the above is not looked at */
     /* With whom. */
     const TextList *workers; /* endpoints of listening workers */
     const char *listen;      /* endpoint for workers that connect, or NULL */
@@ -43,6 +52,7 @@ struct Worker;
 typedef struct Fleet {
     const FleetRequest *request;
     RunOptions options; /* as configured; texts belong to the configuration */
+    bool shared;        /* what follows is about the shared schema */
     Dispatcher *dispatcher;
     WireContext *context;
     struct Worker *hosted;
@@ -54,12 +64,20 @@ typedef struct Fleet {
     bool aborted_by_policy; /* on_failed or a failure limit; else the operator or the deadline */
 } Fleet;
 
-/* `bundle` must outlive the fleet. fleet_close() is due even when this fails. */
+/* `bundle` must outlive the fleet, and may be NULL until fleet_use(). fleet_close() is due even when this
+ * fails. */
 bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle, Error *error) MUST_CHECK;
 void fleet_close(Fleet *fleet);
 
+/* From tenants to the shared schema or back: what follows has that one's options and these files, which must
+ * outlive it. Several runs can follow one another over one fleet so. */
+void fleet_use(Fleet *fleet, bool shared, const Bundle *bundle);
+
 /* Databases that the workers reach. */
 const TextList *fleet_databases(const Fleet *fleet);
+
+/* Somebody wants to hear of every tenant that an operation goes to, also of those without work. */
+bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation);
 
 /* Tenants in flight as configured: 0 = the sum of all workers' slots. */
 int64_t fleet_concurrency(const FleetRequest *request);
@@ -69,14 +87,21 @@ EngineSchedule fleet_schedule(const FleetRequest *request);
 bool fleet_aborts_on_error(const FleetRequest *request);
 int64_t fleet_max_failures(const FleetRequest *request, size_t tenants); /* -1 = no limit */
 
+/* How many equal failures at the start end a run: a broken file must not be tried on a whole fleet, unless
+ * the operator said how failures are to be taken (0). */
+int64_t fleet_equal_failures(const FleetRequest *request);
+
 /* What is said of a tenant whose outcome came without a result of its own; NULL for a success. */
 const char *fleet_outcome_text(TenantState state, Outcome outcome);
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants);
 void fleet_warn(const FleetRequest *request, const char *text);
 
+/* Who the tenants are is asked of the databases, by the workers. */
+bool fleet_discovers(const FleetRequest *request);
+
 /* Fills an empty list; every tenant has a database and a checked schema afterwards. Runs a discover phase
- * when the configuration says so. */
+ * when the configuration says so. The shared schema goes as a tenant SHARED_ID of every database. */
 bool fleet_list(Fleet *fleet, TenantList *ret_list, Error *error) MUST_CHECK;
 
 /* Runs a phase; its options may be NULL for the fleet's own. */
@@ -93,7 +118,10 @@ typedef struct FleetWork {
     const TenantList *tenants;
     int64_t concurrency; /* 0 = the sum of all slots */
     EngineSchedule schedule;
-    int64_t max_failures;                                            /* -1 = no limit */
+    int64_t max_failures; /* -1 = no limit */
+    /* Abort when the first so many finished tenants failed with the same key; 0 = never. The key is not 0. */
+    int64_t equal_failures;
+    uint64_t (*failure_key)(const void *record);
     bool (*on_failed)(void *host, size_t index, const void *record); /* true = abort; may be NULL */
     void *host;
 } FleetWork;

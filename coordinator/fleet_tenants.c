@@ -57,7 +57,7 @@ static bool judge_discovery(Discovery *discovery, const PhaseOutcome *outcome, E
     if (outcome->totals.succeeded == outcome->totals.total)
         return true;
     if (outcome->aborted)
-        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; nothing was changed");
+        return error_set(error, ERROR_CANCELLED, "stopped during tenant discovery; no tenant was changed");
     if (discovery->error.code != ERROR_NONE && outcome->states[discovery->failed] != TENANT_SUCCEEDED) {
         error_move(error, &discovery->error);
         return false;
@@ -195,16 +195,54 @@ static bool exclude(const FleetRequest *request, const TextList *databases, Tena
     return ok;
 }
 
+static bool list_shared(const TextList *databases, TenantList *list, Error *error)
+{
+    for (size_t i = 0; i < databases->count; i++) {
+        if (!tenant_list_add(list, databases->items[i], SHARED_ID, error))
+            return false;
+        Tenant *added = &list->items[list->count - 1];
+        char *schema = strdup(SHARED_SCHEMA);
+        if (schema == NULL)
+            return error_memory(error);
+        free(added->schema);
+        added->schema = schema;
+    }
+    return true;
+}
+
+static bool is_explicit(const FleetRequest *request)
+{
+    return request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
+}
+
+static bool is_list_configured(const Config *config)
+{
+    return config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
+           config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+}
+
+static bool is_discovery_configured(const Config *config)
+{
+    return config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' ||
+           config_bool(config, SETTING_TENANTS_SCHEMAS);
+}
+
+bool fleet_discovers(const FleetRequest *request)
+{
+    return !is_explicit(request) && !is_list_configured(request->config) &&
+           is_discovery_configured(request->config);
+}
+
 bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
 {
     const FleetRequest *request = fleet->request;
     const Config *config = request->config;
     const TextList *databases = fleet_databases(fleet);
-    bool explicit_list = request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
-    bool by_worker =
-        config_text(config, SETTING_TENANTS_QUERY)[0] != '\0' || config_bool(config, SETTING_TENANTS_SCHEMAS);
-    bool by_list = config_tenant_ids(config)->count > 0 || config_tenant_command(config)->count > 0 ||
-                   config_text(config, SETTING_TENANTS_FILE)[0] != '\0';
+    if (fleet->shared)
+        return list_shared(databases, list, error);
+    bool explicit_list = is_explicit(request);
+    bool by_worker = is_discovery_configured(config);
+    bool by_list = is_list_configured(config);
     if (request->tenant != NULL && !tenant_list_add_named(list, request->tenant, databases, error))
         return false;
     if (request->tenants != NULL && !tenant_list_parse(list, request->tenants, databases, error))

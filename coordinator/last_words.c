@@ -1,5 +1,4 @@
 #include "coordinator/last_words.h"
-#include "common/buffer.h"
 #include "coordinator/report_groups.h"
 #include <string.h>
 
@@ -19,7 +18,7 @@ static char *error_key(const void *report, size_t index)
     if (!words->failure(words->report, index, &failure))
         return NULL;
     if (failure.migration != NULL)
-        buffer_appendf(&key, "migration %s", failure.migration);
+        buffer_appendf(&key, "%s %s", words->file != NULL ? words->file : "migration", failure.migration);
     if (failure.migration != NULL && failure.line > 0)
         buffer_appendf(&key, ":%lld", (long long)failure.line);
     if (failure.migration != NULL)
@@ -53,8 +52,7 @@ static void print_errors(FILE *file, const LastWords *words)
     report_groups_free(groups);
 }
 
-/* Appends text so that a shell reads it as one word. */
-static void append_shell_word(Buffer *command, const char *text)
+void last_words_append_shell_word(Buffer *command, const char *text)
 {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,";
     if (text[0] != '\0' && strspn(text, PLAIN) == strlen(text)) {
@@ -82,6 +80,11 @@ static void print_rerun(FILE *file, const LastWords *words)
     bool listable = words->totals.failed <= RERUN_TENANTS;
     for (size_t i = 0; listable && i < words->count; i++)
         listable = !has_failed(words, i) || is_listable(words->tenant(words->report, i)->id);
+    if (!listable && words->repeats) {
+        fprintf(file, "rerun: %s --tenants-file FILE with the ids that --json reports as failed\n",
+                words->command);
+        return;
+    }
     if (!listable) {
         fprintf(file, "rerun: %s --all (tenants that are up to date are left alone)\n", words->command);
         return;
@@ -98,7 +101,7 @@ static void print_rerun(FILE *file, const LastWords *words)
             buffer_appendf(&ids, "%s/", tenant->database);
         buffer_append_text(&ids, tenant->id);
     }
-    append_shell_word(&word, buffer_text(&ids));
+    last_words_append_shell_word(&word, buffer_text(&ids));
     fprintf(file, "rerun: %s --tenants %s\n", words->command, buffer_text(&word));
 }
 

@@ -1,34 +1,27 @@
 #include "coordinator/migrator.h"
+#include "common/buffer.h"
 #include "common/clock.h"
+#include "coordinator/fleet_judge.h"
 #include "coordinator/fleet_tenants.h"
+#include "coordinator/migrator_internal.h"
 #include "coordinator/plan_warnings.h"
+#include "coordinator/run_record.h"
 #include "coordinator/run_table.h"
+#include "coordinator/shared.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
-    EQUAL_FAILURES = 20,
-};
+enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more than they bring */ };
 
-/* One run in progress. */
-typedef struct MigratorRun {
-    const RunRequest *request;
-    RunReport *report;
-    Bundle bundle;
-    Fleet fleet;
-    uint32_t *work;  /* apply phase: phase index -> entry index */
-    Error *error;    /* what a callback could not return */
-    uint32_t failed; /* phase index that *error is about, in the check of the files */
-} MigratorRun;
-
-static bool load_bundle(MigratorRun *run, Error *error)
+bool migrator_load(MigratorRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
+    SettingId folder = run->shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER;
+    if (run->shared && !shared_is_configured(request->config, error))
+        return false;
     TextList warnings = {0};
-    bool ok = bundle_load(config_text(request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
-                          &warnings, error);
+    bool ok = bundle_load(config_text(request->config, folder), false, &run->bundle, &warnings, error);
     for (size_t i = 0; ok && i < warnings.count; i++)
         fleet_warn(request, warnings.items[i]);
     text_list_clear(&warnings);
@@ -48,57 +41,9 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
     phase->tenants = tenants;
     phase->tenant_count = count;
     phase->host = run;
-    bool ok = fleet_run_phase(&run->fleet, phase, ret_outcome, error);
+    bool ok = fleet_run_phase(run->fleet, phase, ret_outcome, error);
     free(tenants);
     return ok;
-}
-
-static uint64_t keep_parse(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
-{
-    (void)attempt;
-    MigratorRun *run = host;
-    ParseResult *result = record;
-    if (outcome_state(outcome) != TENANT_SUCCEEDED) {
-        if (outcome == OUTCOME_NOT_STARTED)
-            return 0;
-        run->failed = index;
-        error_set(run->error, ERROR_CONNECT, "%s",
-                  result->error != NULL ? result->error : outcome_name(outcome));
-        if (result->sqlstate != NULL)
-            strncpy(run->error->sqlstate, result->sqlstate, sizeof run->error->sqlstate - 1);
-        if (result->detail != NULL)
-            error_set_detail(run->error, "%s", result->detail);
-        if (result->hint != NULL)
-            error_set_hint(run->error, "%s", result->hint);
-        return 0;
-    }
-    /* One server's word is enough, and several databases mostly say the same. */
-    if (run->report->refused_files.count == 0) {
-        run->report->refused_files = result->failures;
-        result->failures = (RecordList){0};
-    }
-    return 0;
-}
-
-/* Lets every database's server judge every file, before any tenant is touched. */
-static bool judge_files(MigratorRun *run, Error *error)
-{
-    Error refused = {0};
-    run->error = &refused;
-    Phase phase = {.operation = OPERATION_PARSE, .max_failures = -1, .on_result = keep_parse, .host = run};
-    PhaseOutcome outcome = {0};
-    bool ok = fleet_run_databases(&run->fleet, &phase, &outcome, error);
-    bool all = ok && outcome.totals.succeeded == outcome.totals.total;
-    if (ok && !all && outcome.aborted)
-        error_set(error, ERROR_CANCELLED,
-                  "stopped while the migration files were checked; nothing was changed");
-    else if (ok && !all && refused.code != ERROR_NONE && outcome.states[run->failed] != TENANT_SUCCEEDED)
-        error_move(error, &refused);
-    else if (ok && !all)
-        error_set(error, ERROR_CONNECT, "the migration files could not be checked on every database");
-    phase_outcome_clear(&outcome);
-    error_clear(&refused);
-    return all;
 }
 
 static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
@@ -107,6 +52,18 @@ static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcom
     MigratorRun *run = host;
     run_entry_plan(&run->report->entries[index], outcome, record);
     return 0;
+}
+
+static OperationId operation_of(const MigratorRun *run)
+{
+    return run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE;
+}
+
+/* Whoever is up to date goes to a worker as well: its hooks want to hear of it. */
+static bool wants_all(const MigratorRun *run)
+{
+    return run->request->action != RUN_STATUS && !run->request->dry_run &&
+           fleet_wants_every_tenant(run->fleet, operation_of(run));
 }
 
 static bool plan(MigratorRun *run, Error *error)
@@ -129,8 +86,9 @@ static bool plan(MigratorRun *run, Error *error)
             ok = false;
         error_clear(&ignored);
     }
+    bool all = wants_all(run);
     for (size_t i = 0; ok && i < run->report->count; i++)
-        if (run_entry_needs_work(&run->report->entries[i], run->fleet.options.strict))
+        if (all || run_entry_needs_work(&run->report->entries[i], run->fleet->options.strict))
             run->report->entries[i].state = TENANT_PENDING;
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
@@ -144,9 +102,11 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
 {
     MigratorRun *run = host;
     uint64_t key = 0;
-    if (!run_entry_merge(&run->report->entries[run->work[index]], outcome, attempt, record, &key) &&
-        run->error->code == ERROR_NONE)
+    RunEntry *entry = &run->report->entries[run->work[index]];
+    if (!run_entry_merge(entry, outcome, attempt, record, &key) && run->error->code == ERROR_NONE)
         error_memory(run->error);
+    if (entry->state == TENANT_SUCCEEDED)
+        run_record_tenant(run->record, run->work[index]);
     return key;
 }
 
@@ -159,17 +119,10 @@ static bool tenant_failed(void *host, uint32_t index)
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
+    run_record_tenant(run->record, run->work[index]);
     if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
         abort = true;
     return abort;
-}
-
-/* A broken file must not be tried on a whole fleet, unless the operator said how failures are to be taken. */
-static int64_t equal_failures(const Config *config)
-{
-    bool says_how = config_source(config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
-                    config_source(config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
-    return says_how ? 0 : EQUAL_FAILURES;
 }
 
 /* Phase indices of the entries that need work, and their predecessors among each other. */
@@ -228,29 +181,30 @@ static bool finish_without_work(MigratorRun *run, Error *error)
 
 static bool apply(MigratorRun *run, Error *error)
 {
-    const Config *config = run->request->fleet.config;
     uint32_t *predecessors = NULL;
     size_t count = 0;
     if (!choose_work(run, &predecessors, &count, error))
         return false;
     Error callback_error = {0};
     run->error = &callback_error;
+    /* How failures of tenants are to be taken says nothing of the shared schema: every database's has its
+     * turn. */
     Phase phase = {
-        .operation = run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE,
+        .operation = operation_of(run),
         .predecessors = predecessors,
         .concurrency = fleet_concurrency(&run->request->fleet),
         .schedule = fleet_schedule(&run->request->fleet),
-        .lock_wait_ms = run->fleet.options.lock_wait_ms,
-        .max_failures = fleet_max_failures(&run->request->fleet, run->report->count),
-        .equal_failures = equal_failures(config),
+        .lock_wait_ms = run->fleet->options.lock_wait_ms,
+        .max_failures = run->shared ? -1 : fleet_max_failures(&run->request->fleet, run->report->count),
+        .equal_failures = run->shared ? 0 : fleet_equal_failures(&run->request->fleet),
         .on_result = keep_result,
-        .on_failed = tenant_failed,
+        .on_failed = run->shared ? NULL : tenant_failed,
     };
     PhaseOutcome outcome = {0};
     run->report->applying = true;
     if (count > 0)
-        fleet_say_step(&run->request->fleet, STEP_APPLY, count);
-    bool ok = run->fleet.aborted || run_phase(run, &phase, run->work, count, &outcome, error);
+        fleet_say_step(&run->request->fleet, STEP_APPLY, run->shared ? 0 : count);
+    bool ok = run->fleet->aborted || run_phase(run, &phase, run->work, count, &outcome, error);
     for (size_t i = 0; i < count; i++) {
         bool known = outcome.states != NULL;
         Error ignored = {0};
@@ -259,6 +213,7 @@ static bool apply(MigratorRun *run, Error *error)
                               known ? outcome.attempts[i] : 0, run->report->several_databases,
                               ok ? error : &ignored))
             ok = false;
+        run_record_tenant(run->record, run->work[i]);
         error_clear(&ignored);
     }
     run->report->abort_reason = outcome.abort_reason;
@@ -272,60 +227,116 @@ static bool apply(MigratorRun *run, Error *error)
     return ok;
 }
 
-static bool run_steps(MigratorRun *run, Error *error)
+bool migrator_judge(MigratorRun *run, Error *error)
+{
+    run->judged = true;
+    fleet_say_step(&run->request->fleet, STEP_PARSE, 0);
+    RecordList *refused = &run->report->refused_files;
+    if (!fleet_judge_files(run->fleet, "migration files", refused, error))
+        return false;
+    return refused->count == 0 ||
+           error_set(error, ERROR_MIGRATIONS,
+                     "%zu migration files were refused by the server; nothing was applied", refused->count);
+}
+
+bool migrator_list(MigratorRun *run, Error *error)
+{
+    RunReport *report = run->report;
+    if (run->listed)
+        return true;
+    report->of_shared = run->shared;
+    report->several_databases = fleet_databases(run->fleet)->count > 1;
+    fleet_say_step(&run->request->fleet, run->shared ? STEP_SHARED : STEP_DISCOVER, 0);
+    run->listed = fleet_list(run->fleet, &report->tenants, error) && run_table_new(report, error);
+    return run->listed;
+}
+
+/* A journal is for runs of tenants that have something to do, and for those that go on. */
+static bool open_record(MigratorRun *run, Error *error)
 {
     const RunRequest *request = run->request;
-    const FleetRequest *fleet = &request->fleet;
+    if (request->recording == NULL || run->shared || request->action == RUN_STATUS || request->dry_run)
+        return true;
+    bool work = request->recording->resumed != NULL;
+    for (size_t i = 0; !work && i < run->report->count; i++)
+        work = run->report->entries[i].state == TENANT_PENDING;
+    return !work || run_record_open(request, run->report, dispatcher_run_id(run->fleet->dispatcher),
+                                    &run->bundle, &run->fleet->options, &run->record, error);
+}
+
+bool migrator_steps(MigratorRun *run, Error *error)
+{
+    const RunRequest *request = run->request;
     RunReport *report = run->report;
-    if (!load_bundle(run, error))
+    run->fleet->options.dry_run = request->dry_run;
+    if (!migrator_list(run, error))
         return false;
-    if (!fleet_open(&run->fleet, fleet, &run->bundle, error))
+    if (request->judge_files && !run->judged && report->count > 0 && !migrator_judge(run, error))
         return false;
-    run->fleet.options.dry_run = request->dry_run;
-    report->several_databases = fleet_databases(&run->fleet)->count > 1;
-    fleet_say_step(fleet, STEP_DISCOVER, 0);
-    if (!fleet_list(&run->fleet, &report->tenants, error) || !run_table_new(report, error))
-        return false;
-    if (request->judge_files && report->count > 0) {
-        fleet_say_step(fleet, STEP_PARSE, 0);
-        if (!judge_files(run, error))
-            return false;
-        if (report->refused_files.count > 0)
-            return error_set(error, ERROR_MIGRATIONS,
-                             "%zu migration files were refused by the server; nothing was applied",
-                             report->refused_files.count);
-    }
-    fleet_say_step(fleet, STEP_PLAN, report->count);
+    fleet_say_step(&request->fleet, STEP_PLAN, run->shared ? 0 : report->count);
     if (report->count > 0 && !plan(run, error))
         return false;
-    if (request->action != RUN_STATUS && !finish_without_work(run, error))
+    if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;
     if (request->action != RUN_STATUS && !request->dry_run) {
         if (!apply(run, error))
             return false;
     }
-    fleet_say_step(fleet, STEP_DONE, 0);
+    fleet_say_step(&request->fleet, STEP_DONE, 0);
     return true;
+}
+
+bool migrator_withhold(MigratorRun *run, const char *reason, Error *error)
+{
+    ERROR_CLEANUP Error unlisted = {0};
+    if (migrator_list(run, &unlisted))
+        return run_table_skip(run->report, reason, error);
+    BUFFER_CLEANUP Buffer warning = {0};
+    buffer_appendf(&warning, "the tenants, who are skipped, cannot be listed: %s", unlisted.message);
+    fleet_warn(&run->request->fleet, buffer_text(&warning));
+    tenant_list_clear(&run->report->tenants);
+    return true;
+}
+
+void migrator_finish(MigratorRun *run)
+{
+    const Fleet *fleet = run->fleet;
+    RunReport *report = run->report;
+    report->totals = run_table_totals(report);
+    report->aborted = fleet->aborted;
+    report->cancelled = fleet->cancelled;
+    report->aborted_by_policy = fleet->aborted_by_policy;
+    report->past_deadline = fleet->past_deadline;
+    report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - run->started_ms;
+    bundle_clear(&run->bundle);
+    free(run->work);
 }
 
 bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error)
 {
-    MigratorRun run = {.request = request, .report = ret_report};
+    Fleet fleet = {0};
+    MigratorRun run = {.request = request,
+                       .fleet = &fleet,
+                       .report = ret_report,
+                       .shared = request->fleet.shared,
+                       .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     *ret_report = (RunReport){0};
-    int64_t started_ms = clock_now_ms(&SYSTEM_CLOCK);
-    bool ok = run_steps(&run, error);
-    fleet_close(&run.fleet);
-    bundle_clear(&run.bundle);
-    free(run.work);
-    if (!ok && run.fleet.past_deadline && error->code == ERROR_CANCELLED)
+    bool ok = request->with_shared
+                  ? shared_and_tenants(&run, error)
+                  : migrator_load(&run, error) && fleet_open(&fleet, &request->fleet, &run.bundle, error) &&
+                        migrator_steps(&run, error);
+    fleet_close(&fleet);
+    if (!ok && fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;
-    ret_report->totals = run_table_totals(ret_report);
-    ret_report->aborted = run.fleet.aborted;
-    ret_report->cancelled = run.fleet.cancelled;
-    ret_report->aborted_by_policy = run.fleet.aborted_by_policy;
-    ret_report->past_deadline = run.fleet.past_deadline;
-    ret_report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - started_ms;
+    migrator_finish(&run);
+    run_record_close(run.record, ok ? run_report_exit_code(ret_report) : error_class(error->code)->exit_code,
+                     ret_report->duration_ms);
     return ok;
+}
+
+bool run_report_has_begun(const RunReport *report)
+{
+    return report->applying || (report->shared != NULL && report->shared->applying);
 }
 
 /* True when every failed tenant was only busy. */
@@ -341,6 +352,8 @@ static bool only_busy(const RunReport *report)
 
 int run_report_exit_code(const RunReport *report)
 {
+    if (report->shared != NULL && run_report_exit_code(report->shared) != EXIT_DONE)
+        return run_report_exit_code(report->shared);
     bool by_policy = report->past_deadline || report->aborted_by_policy;
     if ((report->aborted || report->cancelled) && !by_policy)
         return EXIT_INTERRUPTED;

@@ -11,13 +11,24 @@
 
 typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
 
+struct JournalContent;
+
+/* How a run is journalled. */
+typedef struct RunRecording {
+    const char *path;                     /* NULL = a name of its own in the usual folder */
+    const TextList *words;                /* the command line behind the program's name */
+    const struct JournalContent *resumed; /* the run that goes on, or NULL */
+} RunRecording;
+
 typedef struct RunRequest {
     FleetRequest fleet;
     RunAction action;
     bool dry_run;
     bool judge_files; /* let the servers parse every file first and refuse the whole run for a bad one */
+    bool with_shared; /* the shared schema too, before the tenants, who are skipped when it failed */
     bool (*on_failed)(void *host,
                       const TenantMigrationResult *result); /* true = abort; may be NULL; fleet.host */
+    const RunRecording *recording;                          /* NULL = keep no journal */
 } RunRequest;
 
 /* What is known of one listed tenant. */
@@ -29,6 +40,7 @@ typedef struct RunEntry {
 } RunEntry;
 
 typedef struct RunReport {
+    bool of_shared; /* each entry is the shared schema of a database */
     TenantList tenants;
     RunEntry *entries; /* in the order of the list */
     size_t count;
@@ -42,12 +54,16 @@ typedef struct RunReport {
     int64_t duration_ms;
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */
+    struct RunReport *shared; /* of RunRequest.with_shared: what became of the shared schema; else NULL */
 } RunReport;
 
 /* False: the run could not be made (Error says why; nothing was applied unless the report says so). True: the
  * report holds everybody's fate. */
 bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error) MUST_CHECK;
 void run_report_clear(RunReport *report);
+
+/* Something may have been applied, to the shared schema or to tenants. */
+bool run_report_has_begun(const RunReport *report);
 
 /* The exit code that a finished migrate deserves. */
 int run_report_exit_code(const RunReport *report);

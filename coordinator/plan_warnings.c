@@ -22,13 +22,15 @@ static bool is_older_than_applied(const TextList *pending, const Bundle *bundle)
            strcmp(bundle->items[bundle->count - pending->count].name, pending->items[0]) != 0;
 }
 
-static void warn(const FleetRequest *request, const Sighting *sighting, const char *what)
+static void warn(const FleetRequest *request, const RunReport *report, const Sighting *sighting,
+                 const char *what)
 {
     if (sighting->tenants == 0)
         return;
-    char text[512];
-    snprintf(text, sizeof text, "%zu tenant%s: %s, such as %s", sighting->tenants,
-             sighting->tenants == 1 ? "" : "s", what, sighting->migration);
+    char whose[48], text[512];
+    snprintf(whose, sizeof whose, "%zu tenant%s", sighting->tenants, sighting->tenants == 1 ? "" : "s");
+    snprintf(text, sizeof text, "%s: %s, such as %s", report->of_shared ? "shared schema" : whose, what,
+             sighting->migration);
     fleet_warn(request, text);
 }
 
@@ -42,6 +44,6 @@ void plan_warn(const FleetRequest *request, const RunReport *report, const Bundl
         if (is_older_than_applied(&status->pending_migrations, bundle))
             see(&older, status->pending_migrations.items[0]);
     }
-    warn(request, &changed, "files were changed after they were applied and are not applied again");
-    warn(request, &older, "pending files are older than ones already applied");
+    warn(request, report, &changed, "files were changed after they were applied and are not applied again");
+    warn(request, report, &older, "pending files are older than ones already applied");
 }

@@ -21,6 +21,7 @@ void progress_step(Progress *progress, FleetStep step, size_t tenants)
 {
     static const char *const SAYS[] = {
         [STEP_GATHER] = "gathering workers",
+        [STEP_SHARED] = "shared schema",
         [STEP_DISCOVER] = "listing tenants",
         [STEP_PARSE] = "checking migration files",
         [STEP_PLAN] = "planning",

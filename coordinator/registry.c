@@ -104,6 +104,7 @@ static bool learn(Dispatcher *dispatcher, RegisteredWorker *worker, const HelloM
     worker->slots = hello->slots;
     worker->incarnation = hello->incarnation;
     worker->draining = false;
+    worker->tenant_hooks = hello->tenant_hooks;
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "coordinator/report_json.h"
 #include "coordinator/report.h"
+#include "coordinator/report_shared.h"
 #include <string.h>
 
 bool report_print_json(FILE *file, json_t *document, Error *error)
@@ -45,6 +46,10 @@ bool report_migrate_json(FILE *file, const RunReport *report, const Error *reaso
     json_t *document = json_pack("{s:o,s:o}", "results", results, "summary", summary);
     if (document != NULL && reason != NULL)
         report_add_reason(document, reason);
+    if (!report_add_shared(document, report, false)) {
+        json_decref(document);
+        return error_memory(error);
+    }
     return report_print_json(file, document, error);
 }
 
@@ -64,18 +69,23 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error)
     json_t *summary =
         json_pack("{s:I,s:I,s:I,s:I}", "total", (json_int_t)report->count, "upToDate", (json_int_t)ok,
                   "behind", (json_int_t)behind, "error", (json_int_t)(report->count - ok - behind));
-    return report_print_json(file, json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary), error);
+    json_t *document = json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary);
+    if (!report_add_shared(document, report, true)) {
+        json_decref(document);
+        return error_memory(error);
+    }
+    return report_print_json(file, document, error);
 }
 
-void report_error_json(FILE *file, const Error *error, const RunReport *report)
+void report_error_json(FILE *file, const Error *error, const RecordList *refused_files)
 {
     json_t *document = json_object();
     report_add_reason(document, error);
-    size_t count = report != NULL ? report->refused_files.count : 0;
+    size_t count = refused_files != NULL ? refused_files->count : 0;
     json_t *files = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            files, record_to_json(&PARSE_FAILURE, (const ParseFailure *)report->refused_files.items + i));
+        json_array_append_new(files,
+                              record_to_json(&PARSE_FAILURE, (const ParseFailure *)refused_files->items + i));
     if (count > 0)
         json_object_set(document, "files", files);
     json_decref(files);

@@ -75,10 +75,10 @@ bool report_status_text(FILE *file, const RunReport *report, bool details, Error
     return report_table_print(file, &table, error);
 }
 
-void report_refused_files(FILE *file, const RunReport *report)
+void report_refused_files(FILE *file, const RecordList *refused_files)
 {
-    const ParseFailure *failures = report->refused_files.items;
-    for (size_t i = 0; i < report->refused_files.count; i++) {
+    const ParseFailure *failures = refused_files->items;
+    for (size_t i = 0; i < refused_files->count; i++) {
         const ParseFailure *failure = &failures[i];
         Error entry = {.message = failure->error,
                        .detail = failure->detail,

@@ -25,6 +25,9 @@ void run_report_clear(RunReport *report)
         record_clear(&PARSE_FAILURE, &failures[i]);
     free(failures);
     tenant_list_clear(&report->tenants);
+    if (report->shared != NULL)
+        run_report_clear(report->shared);
+    free(report->shared);
     *report = (RunReport){0};
 }
 
@@ -185,6 +188,24 @@ bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databa
               fill_text(&status->schema_name, entry->tenant->schema) &&
               fill_text(&status->error, final_error(entry, state, outcome));
     return (ok && fill_text(&status->status, "error")) || error_memory(error);
+}
+
+bool run_table_skip(RunReport *report, const char *reason, Error *error)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        RunEntry *entry = &report->entries[i];
+        char *text = strdup(reason);
+        if (text == NULL)
+            return error_memory(error);
+        if (!run_entry_finish(entry, TENANT_SKIPPED, OUTCOME_NOT_STARTED, 0, report->several_databases,
+                              error)) {
+            free(text);
+            return false;
+        }
+        free(entry->result.error);
+        entry->result.error = text;
+    }
+    return true;
 }
 
 EngineTotals run_table_totals(const RunReport *report)

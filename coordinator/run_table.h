@@ -26,5 +26,8 @@ bool run_entry_needs_work(const RunEntry *entry, bool strict);
 bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint32_t attempts,
                       bool several_databases, Error *error) MUST_CHECK;
 
+/* Makes every entry a skipped one, for this reason. */
+bool run_table_skip(RunReport *report, const char *reason, Error *error) MUST_CHECK;
+
 /* From the entries, always. */
 EngineTotals run_table_totals(const RunReport *report);

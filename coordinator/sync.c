@@ -119,11 +119,12 @@ static bool read_status(SyncRun *run, Error *error)
     return ok && !enough ? error_memory(error) : ok;
 }
 
-/* Nothing to do, or not more than was read in a dry run. */
+/* Nothing to do that anybody wants to hear of, or not more than was read in a dry run. */
 static bool is_settled(const SyncRun *run, SyncEntry *entry)
 {
+    bool idle = entry->state == TENANT_SUCCEEDED && todo_of(run->report, entry)->count == 0;
     return run->request->dry_run ||
-           (entry->state == TENANT_SUCCEEDED && todo_of(run->report, entry)->count == 0);
+           (idle && !fleet_wants_every_tenant(&run->fleet, ACTIONS[run->report->action].operation));
 }
 
 static bool has_text(const TextList *list, const char *text)

@@ -83,8 +83,24 @@ static const char *loopback_address(const char *host)
     return NULL;
 }
 
-static bool parse_tcp(const char *text, const char *host_and_port, bool plain, bool bind, Endpoint *endpoint,
-                      Error *error)
+/* Why a TCP address may not be used with the trust that there is. */
+static bool refuse_tcp(const char *text, bool loopback, Error *error)
+{
+    if (loopback) {
+        error_set(error, ERROR_CONFIG, "endpoint \"%s\" is open to every user of this machine", text);
+        error_set_hint(error,
+                       "give --plain on both sides to accept that, use ipc://, or give both sides keys "
+                       "(pgconvoy keygen).");
+        return false;
+    }
+    error_set(error, ERROR_CONFIG, "endpoint \"%s\" reaches beyond this machine and needs keys", text);
+    error_set_hint(error, "make a key for each side with `pgconvoy keygen`, and name it with --key-file, and "
+                          "the other side's with --peers.");
+    return false;
+}
+
+static bool parse_tcp(const char *text, const char *host_and_port, unsigned trust, bool bind,
+                      Endpoint *endpoint, Error *error)
 {
     const char *colon = strrchr(host_and_port, ':');
     if (colon == NULL || colon == host_and_port || !port_valid(colon + 1, bind))
@@ -94,29 +110,24 @@ static bool parse_tcp(const char *text, const char *host_and_port, bool plain, b
     char *host = strndup(host_and_port, (size_t)(colon - host_and_port));
     if (host == NULL)
         return error_memory(error);
-    const char *address = loopback_address(host);
+    const char *loopback = loopback_address(host);
+    bool plain = loopback != NULL && (trust & ENDPOINT_PLAIN) != 0;
     bool allowed = false;
-    if (address == NULL) {
-        error_set(error, ERROR_CONFIG, "endpoint \"%s\" reaches beyond this machine without encryption",
-                  text);
-        error_set_hint(error,
-                       "links beyond loopback require keys, which are not available yet; use ipc:// or "
-                       "tcp://127.0.0.1:PORT with --plain.");
-    } else if (!plain) {
-        error_set(error, ERROR_CONFIG, "endpoint \"%s\" is open to every user of this machine", text);
-        error_set_hint(error, "give --plain on both sides to accept that, or use ipc://.");
-    } else if (asprintf(&endpoint->address, "tcp://%s:%s", address, colon + 1) < 0) {
+    if (!plain && (trust & ENDPOINT_KEYS) == 0)
+        refuse_tcp(text, loopback != NULL, error);
+    else if (asprintf(&endpoint->address, "tcp://%s:%s", loopback != NULL ? loopback : host, colon + 1) < 0) {
         endpoint->address = NULL;
         error_memory(error);
     } else {
-        endpoint->ipv6 = *address == '[';
+        endpoint->keys = !plain;
+        endpoint->ipv6 = *host == '[';
         allowed = true;
     }
     free(host);
     return allowed;
 }
 
-bool endpoint_parse(const char *text, bool plain, bool bind, Endpoint *ret_endpoint, Error *error)
+bool endpoint_parse(const char *text, unsigned trust, bool bind, Endpoint *ret_endpoint, Error *error)
 {
     ENDPOINT_CLEANUP Endpoint endpoint = {0};
     bool parsed;
@@ -128,7 +139,7 @@ bool endpoint_parse(const char *text, bool plain, bool bind, Endpoint *ret_endpo
         parsed = parse_ipc(text, text + 6, &endpoint, error);
     } else if (strncmp(text, "tcp://", 6) == 0) {
         endpoint.kind = ENDPOINT_TCP;
-        parsed = parse_tcp(text, text + 6, plain, bind, &endpoint, error);
+        parsed = parse_tcp(text, text + 6, trust, bind, &endpoint, error);
     } else
         parsed = malformed(error, text, "has no transport that is known");
     if (!parsed)

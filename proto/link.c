@@ -1,6 +1,7 @@
 #include "proto/link.h"
 #include "proto/endpoint.h"
 #include "proto/wire_context.h"
+#include "proto/zap.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ enum {
     RECONNECT_MAX_MS = 10000,
     HEARTBEAT_MAX_MS = 16000, /* four times as much must stay below 65,600, where libzmq overflows */
     ENDPOINT_TEXT_MAX = 512,
+    ZAP_ENFORCE_DOMAIN = 93, /* zmq.h hides its name in builds without drafts; the option is there */
 };
 
 struct Link {
@@ -26,6 +28,11 @@ struct Link {
     Endpoint endpoint;
     char *bound; /* the endpoint with the real port */
     uint64_t dropped;
+
+    /* With keys only. */
+    char *address;                   /* connecting: as the peers file may state it */
+    size_t key_number;               /* which of the peer's keys is tried */
+    char server_key[CURVE_KEY_TEXT]; /* that key */
 };
 
 static bool failed(Error *error, const char *what, const char *endpoint)
@@ -90,16 +97,35 @@ static bool configure(void *socket, const LinkOptions *options, const Endpoint *
                           : set_options(socket, connecting, sizeof connecting / sizeof connecting[0]));
 }
 
-/* A socket that is bound or connected; NULL with the error set. */
-static void *open_socket(WireContext *context, const LinkOptions *options, const Endpoint *endpoint,
-                         Error *error)
+/* The side that binds is the CURVE server, and asks the ZAP thread about every client; the side that connects
+ * insists on the server's key. */
+static bool set_keys(void *socket, const Link *link)
 {
-    void *socket = zmq_socket(wire_context_zmq(context), options->bind ? ZMQ_ROUTER : ZMQ_DEALER);
+    const CurveKey *own = keyring_own(wire_context_keyring(link->context));
+    const SocketOption server[] = {{ZMQ_CURVE_SERVER, 1}, {ZAP_ENFORCE_DOMAIN, 1}};
+    bool known = link->options.bind
+                     ? zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) == 0 &&
+                           set_options(socket, server, sizeof server / sizeof server[0])
+                     : zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, link->server_key, CURVE_KEY_TEXT) == 0;
+    return known && zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own->public_key, CURVE_KEY_TEXT) == 0 &&
+           zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret_key, CURVE_KEY_TEXT) == 0;
+}
+
+/* A socket that is bound or connected; NULL with the error set. */
+static void *open_socket(Link *link, Error *error)
+{
+    const LinkOptions *options = &link->options;
+    const Endpoint *endpoint = &link->endpoint;
+    if (endpoint->keys && !options->bind &&
+        !keyring_server_key(wire_context_keyring(link->context), link->address, link->key_number++,
+                            link->server_key, error))
+        return NULL;
+    void *socket = zmq_socket(wire_context_zmq(link->context), options->bind ? ZMQ_ROUTER : ZMQ_DEALER);
     if (socket == NULL) {
         failed(error, "open a socket for", endpoint->address);
         return NULL;
     }
-    if (!configure(socket, options, endpoint))
+    if (!configure(socket, options, endpoint) || (endpoint->keys && !set_keys(socket, link)))
         failed(error, "configure a socket for", endpoint->address);
     else if ((options->bind ? zmq_bind : zmq_connect)(socket, endpoint->address) != 0)
         failed(error, options->bind ? "bind" : "connect", endpoint->address);
@@ -118,23 +144,38 @@ static char *bound_endpoint(void *socket, const LinkOptions *options, const Endp
     return strdup(endpoint->address);
 }
 
-bool link_endpoint_check(const char *endpoint, bool plain, bool bind, Error *error)
+bool link_endpoint_check(const char *endpoint, unsigned trust, bool bind, Error *error)
 {
     ENDPOINT_CLEANUP Endpoint parsed = {0};
-    if (!endpoint_parse(endpoint, plain, bind, &parsed, error))
+    if (!endpoint_parse(endpoint, trust, bind, &parsed, error))
         return false;
     if (bind && endpoint_folder_missing(&parsed))
         return true;
     return endpoint_check_folder(&parsed, false, error);
 }
 
+/* Fills a link whose context and options are set. */
+static bool open_link(Link *link, const char *address, Error *error)
+{
+    const LinkOptions *options = &link->options;
+    unsigned trust = options->plain ? ENDPOINT_PLAIN : ENDPOINT_STRICT;
+    if (wire_context_keyring(link->context) != NULL)
+        trust |= ENDPOINT_KEYS;
+    if (!endpoint_parse(address, trust, options->bind, &link->endpoint, error) ||
+        !endpoint_check_folder(&link->endpoint, options->bind, error) ||
+        (options->bind && !endpoint_check_free(&link->endpoint, error)))
+        return false;
+    if ((link->address = strdup(address)) == NULL)
+        return error_memory(error);
+    link->socket = open_socket(link, error);
+    if (link->socket == NULL)
+        return false;
+    link->bound = bound_endpoint(link->socket, options, &link->endpoint);
+    return link->bound != NULL || error_memory(error);
+}
+
 Link *link_open(WireContext *context, const LinkOptions *options, Error *error)
 {
-    ENDPOINT_CLEANUP Endpoint endpoint = {0};
-    if (!endpoint_parse(options->endpoint, options->plain, options->bind, &endpoint, error) ||
-        !endpoint_check_folder(&endpoint, options->bind, error) ||
-        (options->bind && !endpoint_check_free(&endpoint, error)))
-        return NULL;
     Link *link = calloc(1, sizeof *link);
     if (link == NULL) {
         error_memory(error);
@@ -143,20 +184,10 @@ Link *link_open(WireContext *context, const LinkOptions *options, Error *error)
     link->context = context;
     link->options = *options;
     link->options.endpoint = NULL;
-    link->socket = open_socket(context, options, &endpoint, error);
-    if (link->socket == NULL) {
-        link_close(link, 0);
-        return NULL;
-    }
-    link->bound = bound_endpoint(link->socket, options, &endpoint);
-    if (link->bound == NULL) {
-        error_memory(error);
-        link_close(link, 0);
-        return NULL;
-    }
-    link->endpoint = endpoint;
-    endpoint = (Endpoint){0};
-    return link;
+    if (open_link(link, options->endpoint, error))
+        return link;
+    link_close(link, 0);
+    return NULL;
 }
 
 void link_close(Link *link, int64_t linger_ms)
@@ -169,10 +200,11 @@ void link_close(Link *link, int64_t linger_ms)
         zmq_close(link->socket);
     }
     /* ZeroMQ leaves the socket file behind. */
-    if (link->options.bind && link->endpoint.path != NULL)
+    if (link->options.bind && link->socket != NULL && link->endpoint.path != NULL)
         unlink(link->endpoint.path);
     endpoint_clear(&link->endpoint);
     free(link->bound);
+    free(link->address);
     free(link);
 }
 
@@ -180,7 +212,7 @@ bool link_reopen(Link *link, Error *error)
 {
     if (link->options.bind)
         return error_set(error, ERROR_SYSTEM, "link %s is bound and cannot connect again", link->bound);
-    void *socket = open_socket(link->context, &link->options, &link->endpoint, error);
+    void *socket = open_socket(link, error);
     if (socket == NULL)
         return false;
     zmq_close(link->socket);
@@ -191,6 +223,11 @@ bool link_reopen(Link *link, Error *error)
 const char *link_endpoint(const Link *link)
 {
     return link->bound;
+}
+
+bool link_has_keys(const Link *link)
+{
+    return link->endpoint.keys;
 }
 
 uint64_t link_dropped(const Link *link)
@@ -272,6 +309,17 @@ static void close_parts(Parts *parts, size_t wanted)
         zmq_msg_close(&parts->part[i]);
 }
 
+/* With keys, whether the message comes from somebody who may be there now: the peers file may have changed
+ * since the connection was made. The name that the ZAP thread gave stands on the body; the first part of a
+ * ROUTER's message has lost it. */
+static bool is_admitted(const Link *link, zmq_msg_t *body)
+{
+    if (!link->endpoint.keys)
+        return true;
+    const char *key = link->options.bind ? zmq_msg_gets(body, "User-Id") : link->server_key;
+    return key != NULL && key[0] != '\0' && keyring_admits(wire_context_keyring(link->context), key);
+}
+
 /* Takes a frame out of the parts behind the peer's id; LINK_DROPPED when it is none of ours. */
 static LinkStatus read_frame(zmq_msg_t *header, zmq_msg_t *body, IncomingFrame *frame, Error *error)
 {
@@ -305,7 +353,8 @@ LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error)
         frame.peer.length = (uint8_t)id_length;
         if (ids > 0)
             memcpy(frame.peer.bytes, zmq_msg_data(&parts.part[0]), id_length);
-        status = read_frame(&parts.part[ids], &parts.part[ids + 1], &frame, error);
+        if (is_admitted(link, &parts.part[ids + 1]))
+            status = read_frame(&parts.part[ids], &parts.part[ids + 1], &frame, error);
     }
     close_parts(&parts, ids + 2);
     if (status == LINK_DROPPED)

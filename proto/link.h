@@ -1,18 +1,30 @@
 /* Link: one ZeroMQ socket and its trust class. The only place that knows ZeroMQ.
  *
  * A link that binds is a ROUTER with many peers, one that connects is a DEALER with one. Both carry the same
- * frames, so either side of the protocol may bind. Trust classes: inproc (same WireContext), ipc (the
- * socket's folder must be owned by us and closed to others), loopback TCP only with `plain`. TCP beyond
- * loopback is refused until links have keys. A link belongs to one thread. Sending never blocks.
+ * frames, so either side of the protocol may bind. Trust classes: inproc (same WireContext); ipc (the
+ * socket's folder must be owned by us and closed to others); loopback TCP with `plain`; every other TCP only
+ * with keys, where both sides prove who they are, everything is encrypted, and whoever is not in the peers
+ * file with the right role is refused (see proto/keyring.h). The side that binds is the CURVE server. A link
+ * belongs to one thread. Sending never blocks.
  */
 #pragma once
+#include "common/config.h"
 #include "common/error.h"
+#include "proto/keyring.h"
 #include "proto/session.h"
 
 typedef struct WireContext WireContext;
 typedef struct Link Link;
 
 WireContext *wire_context_new(Error *error) MUST_CHECK;
+/* Gives the context keys, before any of its links is opened; to be called once at most. Starts a thread. */
+bool wire_context_use_keys(WireContext *context, const KeyringOptions *options, Error *error) MUST_CHECK;
+/* The same as configured for this role; nothing when no key file is. */
+bool wire_context_configure_keys(WireContext *context, const Config *config, PeerRole role,
+                                 Error *error) MUST_CHECK;
+/* Reads the peers file again now; without keys nothing. Thread-safe. */
+void wire_context_reload_peers(WireContext *context);
+
 /* All links must be closed. */
 void wire_context_free(WireContext *context);
 
@@ -24,9 +36,9 @@ typedef struct LinkOptions {
     int64_t heartbeat_ms;                   /* ZMTP's own, at most 16,000; 0 = off */
 } LinkOptions;
 
-/* Checks an endpoint without opening it: syntax, trust class, and the reason for a refusal as ERROR_CONFIG. A
- * missing ipc folder is fine when binding: link_open() makes it, mode 0700. */
-bool link_endpoint_check(const char *endpoint, bool plain, bool bind, Error *error) MUST_CHECK;
+/* Checks an endpoint without opening it, with a sum of EndpointTrust: syntax, trust class, and the reason for
+ * a refusal as ERROR_CONFIG. A missing ipc folder is fine when binding: link_open() makes it, mode 0700. */
+bool link_endpoint_check(const char *endpoint, unsigned trust, bool bind, Error *error) MUST_CHECK;
 
 Link *link_open(WireContext *context, const LinkOptions *options, Error *error) MUST_CHECK;
 
@@ -65,8 +77,13 @@ typedef struct IncomingFrame {
 LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error) MUST_CHECK;
 uint64_t link_dropped(const Link *link);
 
-/* A connected link that hears nothing for long forgets its queue: closes and connects again. ERROR_SYSTEM for
- * a bound link, and when the new socket could not be had; the link then stays as it is. */
+/* Whether it proves itself with keys. A connected one that was refused once does not try again by itself:
+ * link_reopen() does. */
+bool link_has_keys(const Link *link);
+
+/* A connected link that hears nothing for long forgets its queue: closes and connects again, to a peer with
+ * several keys with the next of them. ERROR_SYSTEM for a bound link, and when the new socket could not be
+ * had; the link then stays as it is. */
 bool link_reopen(Link *link, Error *error) MUST_CHECK;
 
 typedef struct LinkPollItem {

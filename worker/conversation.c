@@ -25,6 +25,7 @@ struct Conversation {
     int64_t dead_ms; /* as the coordinator said */
     bool draining, parted;
     int64_t greeting_since_ms;
+    int64_t tried_ms; /* when the link was opened the last time */
     char log_context[80];
 
     char run_id[33];
@@ -46,7 +47,7 @@ Conversation *conversation_new(ConversationHost *host, Link *link, const PeerId 
         return NULL;
     }
     conversation->host = host;
-    conversation->greeting_since_ms = now_ms;
+    conversation->greeting_since_ms = conversation->tried_ms = now_ms;
     conversation->channel = (Channel){.link = link, .peer = *peer, .beat_ms = now_ms};
     conversation->channel.heartbeat_ms = config_int(host->config, SETTING_WIRE_HEARTBEAT_MS);
     snprintf(conversation->log_context, sizeof conversation->log_context, "coordinator=%s",
@@ -135,6 +136,7 @@ static bool say_hello(Conversation *conversation, Error *error)
         .name = (char *)host->worker_name,
         .version = (char *)PGCONVOY_VERSION,
         .slots = host->slots,
+        .tenant_hooks = host->tenant_hooks,
         .databases = {announced, count},
         .outbox = (int64_t)outbox_count(&conversation->outbox),
     };
@@ -143,16 +145,19 @@ static bool say_hello(Conversation *conversation, Error *error)
     return ok;
 }
 
+static bool ask_for_bundle(Conversation *conversation, Error *error)
+{
+    if (conversation->waiting == NULL)
+        return true;
+    BundleRequestMessage request = {conversation->waiting->message.bundle};
+    return session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+}
+
 /* Sends again what the coordinator may have missed when a session ended. */
 static bool send_again(Conversation *conversation, Error *error)
 {
-    Session *session = conversation->channel.session;
-    if (conversation->waiting != NULL) {
-        BundleRequestMessage request = {conversation->waiting->message.bundle};
-        if (!session_send(session, MESSAGE_BUNDLE_REQ, &request, NULL, error))
-            return false;
-    }
-    return outbox_renew(&conversation->outbox, session, error);
+    return ask_for_bundle(conversation, error) &&
+           outbox_renew(&conversation->outbox, conversation->channel.session, error);
 }
 
 static bool start_serving(Conversation *conversation, const FrameHeader *header,
@@ -268,8 +273,33 @@ static bool receive_job(Conversation *conversation, JobMessage *job, Error *erro
     waiting->message = *job;
     *job = (JobMessage){0};
     DL_APPEND(conversation->waiting, waiting);
-    BundleRequestMessage request = {waiting->message.bundle};
-    return asked || session_send(conversation->channel.session, MESSAGE_BUNDLE_REQ, &request, NULL, error);
+    return asked || ask_for_bundle(conversation, error);
+}
+
+/* A bundle has come, or not the right one, for the jobs that wait like the first one; the others, of a later
+ * phase with other files, are asked for next. */
+static bool serve_waiting(Conversation *conversation, const Error *mismatch, bool intact, Error *error)
+{
+    if (conversation->waiting == NULL)
+        return true;
+    char *asked = strdup(conversation->waiting->message.bundle);
+    if (asked == NULL)
+        return error_memory(error);
+    bool ok = true;
+    WaitingJob *job, *next;
+    DL_FOREACH_SAFE(conversation->waiting, job, next)
+    {
+        bool fits = intact && has_bundle(conversation, job->message.bundle);
+        if (!ok || (!fits && strcmp(job->message.bundle, asked) != 0))
+            continue;
+        DL_DELETE(conversation->waiting, job);
+        ok = fits ? submit(conversation, &job->message, error)
+                  : refuse_job(conversation, &job->message, mismatch, error);
+        record_clear(&JOB_RECORD, &job->message);
+        free(job);
+    }
+    free(asked);
+    return ok && ask_for_bundle(conversation, error);
 }
 
 /* Checks a bundle against its digest and starts the jobs that waited for it. */
@@ -295,19 +325,7 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     conversation->bundle = intact ? shared : NULL;
     if (!intact)
         shared_bundle_release(shared);
-    WaitingJob *job, *next;
-    DL_FOREACH_SAFE(conversation->waiting, job, next)
-    {
-        DL_DELETE(conversation->waiting, job);
-        bool ok = intact && has_bundle(conversation, job->message.bundle)
-                      ? submit(conversation, &job->message, error)
-                      : refuse_job(conversation, &job->message, &mismatch, error);
-        record_clear(&JOB_RECORD, &job->message);
-        free(job);
-        if (!ok)
-            return false;
-    }
-    return true;
+    return serve_waiting(conversation, &mismatch, intact, error);
 }
 
 /* The coordinator is done with us: nothing of its run matters any more. */
@@ -449,6 +467,21 @@ bool conversation_report(Conversation *conversation, Report *report, Error *erro
     return add_result(conversation, &lease, outcome, &report->body, error);
 }
 
+/* A coordinator that refused our key, or proved itself with another one than we tried, is not heard of; it
+ * may know us, or we it, the next time. */
+static void try_other_key(Conversation *conversation, int64_t now_ms)
+{
+    const Link *link = conversation->channel.link;
+    int64_t patience_ms = 2 * config_int(conversation->host->config, SETTING_WIRE_HEARTBEAT_MS);
+    if (conversation->channel.peer.length != 0 || !link_has_keys(link) ||
+        now_ms - conversation->tried_ms < patience_ms)
+        return;
+    conversation->tried_ms = now_ms;
+    ERROR_CLEANUP Error kept = {0};
+    if (!link_reopen(conversation->channel.link, &kept))
+        log_error_value(LOG_WARNING, conversation->log_context, &kept);
+}
+
 /* A coordinator that was silent for too long: start nothing new for it, keep what it must hear, greet anew.
  */
 static bool check_silence(Conversation *conversation, int64_t now_ms, Error *error)
@@ -473,6 +506,7 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
     if (conversation->state == CONVERSATION_GREETING) {
         conversation->channel.beat_ms =
             now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MS);
+        try_other_key(conversation, now_ms);
         return conversation->draining || say_hello(conversation, error);
     }
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;

@@ -17,6 +17,7 @@ typedef struct ConversationHost {
     const char *worker_uuid; /* hex */
     const char *worker_name; /* "host/pid" */
     int64_t slots;
+    bool tenant_hooks;      /* tenants without work are wanted too */
     uint64_t conversations; /* numbers given out so far */
     int64_t incarnation;    /* greetings sent so far, to whomever */
 } ConversationHost;

@@ -184,6 +184,7 @@ static void task_run(Slot *slot, Task *task)
         .reservoir = job->database->reservoir,
         .database = job->database->name,
         .application_name = application_name,
+        .run_id = job->run->id,
         .clock = &SYSTEM_CLOCK,
         .hooks = slot->executor->hooks,
         .cancelled = &job->run->cancelled,
@@ -322,6 +323,10 @@ static bool job_check(const Job *job, Error *error)
     if (operation->needs_bundle && job->bundle == NULL)
         return error_set(error, ERROR_PROTOCOL, "job %lld names no migrations, and %s needs them",
                          (long long)message->job, operation->name);
+    const RunOptions *options = message->options.items;
+    if (options->shared && !operation_takes_shared(job->operation))
+        return error_set(error, ERROR_PROTOCOL, "job %lld: %s does not work on the shared schema",
+                         (long long)message->job, operation->name);
     if (operation->shape == OPERATION_DATABASE)
         return true;
     for (size_t i = 0; i < message->tenants.count; i++) {
@@ -329,7 +334,7 @@ static bool job_check(const Job *job, Error *error)
         if (tenant->id == NULL || tenant->schema == NULL)
             return error_set(error, ERROR_PROTOCOL, "job %lld has a tenant without id or schema",
                              (long long)message->job);
-        if (!tenant_id_check(tenant->id, error) || !schema_name_check(tenant->schema, error))
+        if (!tenant_id_check(tenant->id, error) || !op_schema_check(options, tenant->schema, error))
             return false;
     }
     return true;

@@ -1,4 +1,5 @@
-/* pgconvoy-worker: a worker in a process of its own. SIGTERM or SIGINT drains it, a second one cancels. */
+/* pgconvoy-worker: a worker in a process of its own. SIGTERM or SIGINT drains it, a second one
+ * cancels; SIGHUP reads the peers file again. */
 #include "common/log.h"
 #include "worker/worker.h"
 #include "worker/worker_options.h"
@@ -47,7 +48,7 @@ static bool check(const Config *config, Error *error)
 }
 
 /* Serves until it is told to stop and has drained. */
-static void serve(Worker *worker, int signals)
+static void serve(Worker *worker, WireContext *context, int signals)
 {
     struct pollfd items[] = {{.fd = signals, .events = POLLIN},
                              {.fd = worker_done_fd(worker), .events = POLLIN}};
@@ -58,6 +59,10 @@ static void serve(Worker *worker, int signals)
         struct signalfd_siginfo info;
         if (read(signals, &info, sizeof info) != sizeof info)
             continue;
+        if (info.ssi_signo == SIGHUP) {
+            wire_context_reload_peers(context);
+            continue;
+        }
         log_message(LOG_INFO, "worker",
                     draining ? "cancelling what still runs"
                              : "draining: nothing new starts; once more cancels what runs");
@@ -71,22 +76,23 @@ static bool run(const Config *config, int signals, Error *error)
     const char *listen = config_text(config, SETTING_WORKER_LISTEN);
     const TextList *coordinators = config_coordinators(config);
     WireContext *context = wire_context_new(error);
-    if (context == NULL)
-        return false;
-    Worker *worker = worker_start(&(WorkerOptions){.config = config,
-                                                   .context = context,
-                                                   .slots = config_int(config, SETTING_WORKER_SLOTS),
-                                                   .coordinators = (const char *const *)coordinators->items,
-                                                   .coordinator_count = coordinators->count,
-                                                   .listen = listen[0] != '\0' ? listen : NULL,
-                                                   .plain = config_bool(config, SETTING_WORKER_PLAIN)},
-                                  error);
+    bool ready = context != NULL && wire_context_configure_keys(context, config, PEER_WORKER, error);
+    Worker *worker =
+        !ready ? NULL
+               : worker_start(&(WorkerOptions){.config = config,
+                                               .context = context,
+                                               .slots = config_int(config, SETTING_WORKER_SLOTS),
+                                               .coordinators = (const char *const *)coordinators->items,
+                                               .coordinator_count = coordinators->count,
+                                               .listen = listen[0] != '\0' ? listen : NULL,
+                                               .plain = config_bool(config, SETTING_WORKER_PLAIN)},
+                              error);
     if (worker != NULL) {
         log_message(LOG_INFO, "worker", "ready with %lld slots%s%s",
                     (long long)config_int(config, SETTING_WORKER_SLOTS),
                     worker_endpoint(worker) != NULL ? ", listening on " : "",
                     worker_endpoint(worker) != NULL ? worker_endpoint(worker) : "");
-        serve(worker, signals);
+        serve(worker, context, signals);
     }
     bool ok = worker != NULL && (!worker_failed(worker) ||
                                  error_set(error, ERROR_SYSTEM, "the worker broke off; its log says why"));
@@ -102,6 +108,7 @@ int main(int argc, char **argv)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     CliArguments *arguments = worker_options_parse(argc, argv, &error);

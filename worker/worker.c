@@ -308,6 +308,7 @@ Worker *worker_start(const WorkerOptions *options, Error *error)
     ok = ok && (worker->hooks = hook_set_new(options->config, options->hooks, error)) != NULL;
     ok = ok && (worker->executor = executor_new((size_t)options->slots, worker->hooks, error)) != NULL;
     worker->host.executor = worker->executor;
+    worker->host.tenant_hooks = hook_set_wants_tenants(worker->hooks);
     if (!ok || !open_links(worker, error) || !start_thread(worker, error)) {
         worker_free(worker);
         return NULL;

@@ -41,8 +41,9 @@ static bool words_without(Words *words, int argc, char *const argv[], int first,
 static const Command *find_command(const CommandTable *table, const char *name)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (strcmp(table->commands[i].name, name) == 0)
-            return &table->commands[i];
+        const Command *command = &table->commands[i];
+        if (strcmp(command->name, name) == 0 || (command->alias != NULL && strcmp(command->alias, name) == 0))
+            return command;
     }
     return NULL;
 }
@@ -82,7 +83,7 @@ static void unknown_command(const CommandTable *table, const char *word, Error *
     free(names);
 }
 
-static size_t collect_groups(const Command *command, OptionGroup ret_groups[COMMAND_GROUPS_MAX + 1])
+size_t command_groups(const Command *command, OptionGroup ret_groups[COMMAND_GROUPS_MAX + 1])
 {
     size_t count = 0;
     while (count < COMMAND_GROUPS_MAX && command->groups[count].title != NULL) {
@@ -110,7 +111,7 @@ static bool missing_choice(const Command *command, const CliArguments *arguments
 static CliArguments *parse_command(const Command *command, const Words *words, Error *error)
 {
     OptionGroup groups[COMMAND_GROUPS_MAX + 1];
-    size_t group_count = collect_groups(command, groups);
+    size_t group_count = command_groups(command, groups);
     char *program = NULL;
     if (asprintf(&program, "pgconvoy %s", command->name) < 0) {
         error_memory(error);
@@ -123,7 +124,8 @@ static CliArguments *parse_command(const Command *command, const Words *words, E
         .example = command->example,
         .exits = command->exits,
     };
-    CliArguments *arguments = options_parse(&page, groups, group_count, 0, words->count, words->items, error);
+    CliArguments *arguments =
+        options_parse(&page, groups, group_count, command->positionals, words->count, words->items, error);
     free(program);
     if (arguments == NULL)
         return NULL;
@@ -224,7 +226,14 @@ CliArguments *command_parse(const CommandTable *table, int argc, char *const arg
     if (words_without(&words, argc, argv, first, used, error))
         arguments = parse_command(command, &words, error);
     free(words.items);
-    if (arguments != NULL)
-        *ret_command = command;
+    if (arguments == NULL)
+        return NULL;
+    for (int i = skipped; i < argc; i++)
+        if (!text_list_add(&arguments->words, argv[i])) {
+            error_memory(error);
+            cli_arguments_free(arguments);
+            return NULL;
+        }
+    *ret_command = command;
     return arguments;
 }

@@ -1,4 +1,5 @@
 #include "coordinator/cli/command.h"
+#include "coordinator/cli/command_options.h"
 #include "coordinator/cli/commands.h"
 
 enum { TENANT_LIMIT_MAX = 10000000 };
@@ -8,8 +9,8 @@ enum { TENANT_LIMIT_MAX = 10000000 };
 static const char CHOICE_OF_TENANTS[] = "tenants";
 static const char CHOICE_OF_ACTION[] = "action";
 static const char TENANT_ID[] = "id";
+static const char JOURNAL[] = "journal";
 static const char WAY_TO_CASCADE[] = "cascade";
-static const char SOURCE_ID[] = "from";
 
 /* clang-format off */
 static const Option TENANT_OPTIONS[] = {
@@ -56,6 +57,9 @@ static const Option RUN_OPTIONS[] = {
     {.name = "mark-applied",
      .setting = NO_SETTING,
      .doc = "record the pending migrations as applied without running them"},
+    {.name = "with-shared",
+     .setting = NO_SETTING,
+     .doc = "first the shared schema; when it fails, the tenants are skipped"},
     {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
     {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
     {.name = "on-error", .argument = "continue|abort", .setting = SETTING_RUN_ON_ERROR},
@@ -65,6 +69,12 @@ static const Option RUN_OPTIONS[] = {
     {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
     {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
     {.name = "strict", .setting = SETTING_RUN_STRICT},
+    {.name = "journal",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .exclusive = JOURNAL,
+     .doc = "keep the run's journal here; by default in ~/.local/state/pgconvoy/runs"},
+    {.name = "no-journal", .setting = NO_SETTING, .exclusive = JOURNAL, .doc = "keep no journal"},
 };
 
 static const Option SYNC_ACTIONS[] = {
@@ -113,6 +123,8 @@ static const Option WORKER_LINKS[] = {
     {.name = "min-workers", .argument = "N", .setting = SETTING_COORDINATOR_MIN_WORKERS},
     {.name = "wait", .argument = "MS", .setting = SETTING_COORDINATOR_WAIT_MS},
     {.name = "plain", .setting = SETTING_COORDINATOR_PLAIN},
+    {.name = "key-file", .argument = "FILE", .setting = SETTING_COORDINATOR_KEY_FILE},
+    {.name = "peers", .argument = "FILE", .setting = SETTING_COORDINATOR_PEERS},
 };
 
 static const Option MIGRATE_OUTPUT[] = {
@@ -242,44 +254,6 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
 
-static const Option CLONE_TENANTS[] = {
-    {.name = "from",
-     .argument = "ID",
-     .setting = NO_SETTING,
-     .exclusive = SOURCE_ID,
-     .doc = "the tenant to copy (db/ID when there are several databases)"},
-    {.name = "to", .argument = "ID", .setting = NO_SETTING, .doc = "the new tenant, in the same database"},
-};
-
-static const Option CLONE_OPTIONS[] = {
-    {.name = "include-data", .setting = NO_SETTING, .doc = "copy the rows, too"},
-    {.name = "anonymize",
-     .argument = "T.C[=VALUE]",
-     .setting = NO_SETTING,
-     .rule = OPTION_REPEATABLE,
-     .doc = "this value, or null, in column C of every row of table T"},
-    {.name = "exclude-tables",
-     .argument = "A,B",
-     .setting = NO_SETTING,
-     .rule = OPTION_REPEATABLE,
-     .doc = "leave these tables out"},
-    {.name = "force",
-     .letter = 'f',
-     .setting = NO_SETTING,
-     .doc = "for scripts that say so: nothing is asked, and no tenant is ever replaced"},
-    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
-    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
-    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
-    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
-    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
-};
-
-static const ExitCode CLONE_EXITS[] = {
-    {EXIT_DONE, "the clone is there"},
-    {EXIT_FAILED, "the tenant was not cloned, and nothing of a clone stays"},
-    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
-    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
 
 static const Command ROWS_OF_COMMANDS[] = {
     {
@@ -300,6 +274,22 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_migrate,
     },
     {
+        .name = "migrate:shared",
+        .summary = "Apply pending migrations to the shared schema, public, of every database.",
+        .usage = "[--dry-run] [--mark-applied] [options]",
+        .example = "pgconvoy migrate:shared && pgconvoy migrate --all",
+        .exits = MIGRATE_SHARED_EXITS,
+        .groups =
+            {
+                {"Run", ROWS(SHARED_OPTIONS)},
+                {"Waiting", ROWS(WAITING_OPTIONS)},
+                {"Migrations", ROWS(SHARED_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_migrate_shared,
+    },
+    {
         .name = "status",
         .summary = "Tell which migrations each tenant has and lacks; by default of all tenants.",
         .usage = "[--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
@@ -308,6 +298,7 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Shared schema", ROWS(STATUS_EXTENT)},
                 {"Migrations", ROWS(STATUS_FILES)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(STATUS_OUTPUT)},
@@ -419,12 +410,152 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups =
             {
                 {"Tenants", ROWS(CLONE_TENANTS)},
-                {"Run", ROWS(CLONE_OPTIONS)},
+                {"Copy", ROWS(CLONE_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
                 {"Workers", ROWS(WORKER_LINKS)},
                 {"Output", ROWS(MIGRATE_OUTPUT)},
             },
         .required = SOURCE_ID,
         .run = cli_tenant_clone,
+    },
+    {
+        .name = "keygen",
+        .summary = "Make a key pair, and print the line that the other side's peers file needs.",
+        .usage = "--file FILE [--role coordinator|worker] [--name NAME] [--show]",
+        .example = "pgconvoy keygen --file worker.key --role worker --name db-7 >> peers",
+        .exits = KEYGEN_EXITS,
+        .groups =
+            {
+                {"Key", ROWS(KEYGEN_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = KEY_FILE,
+        .run = cli_keygen,
+    },
+    {
+        .name = "seed",
+        .summary = "Fill tenants with the data of an SQL file, each in one transaction.",
+        .usage = "--file FILE --all | --tenant ID | --tenants A,B | --tenants-file FILE [options]",
+        .example = "pgconvoy seed --file seeds/plans.sql --all --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_seed,
+    },
+    {
+        .name = "seed:shared",
+        .alias = "seed-shared",
+        .summary = "Fill the shared schema, public, of every database with the data of an SQL file.",
+        .usage = "--file FILE [--once] [options]",
+        .example = "pgconvoy seed:shared --file seeds/plans.sql --once",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_SHARED_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_shared,
+    },
+    {
+        .name = "seed:all",
+        .alias = "seed-all",
+        .summary = "Fill the shared schema and then all tenants with the data of SQL files.",
+        .usage = "--shared-file FILE --tenant-file FILE [--once] [options]",
+        .example = "pgconvoy seed:all --shared-file seeds/plans.sql --tenant-file seeds/tenant.sql",
+        .exits = SEED_EXITS,
+        .groups =
+            {
+                {"Seed", ROWS(SEED_ALL_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_seed_all,
+    },
+    {
+        .name = "convert-format",
+        .summary = "Change the format of tracking tables; by default of all tenants.",
+        .usage = "--to FORMAT [--all | --tenant ID | --tenants A,B | --tenants-file FILE] [options]",
+        .example = "pgconvoy convert-format --to hash --dry-run",
+        .exits = CONVERT_EXITS,
+        .groups =
+            {
+                {"Conversion", ROWS(CONVERT_OPTIONS)},
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(ACTION_OPTIONS)},
+                {"Migrations", ROWS(CONVERT_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = TARGET_FORMAT,
+        .run = cli_convert_format,
+    },
+    {
+        .name = "generate",
+        .summary = "Start the next migration file; needs no database.",
+        .usage = "--name NAME [--shared] [options]",
+        .example = "pgconvoy generate --name \"add users\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Folder", ROWS(GENERATE_FOLDERS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
+    },
+    {
+        .name = "generate:shared",
+        .summary = "Start the next migration file of the shared schema; needs no database.",
+        .usage = "--name NAME [options]",
+        .example = "pgconvoy generate:shared --name \"add plans\"",
+        .exits = GENERATE_EXITS,
+        .groups =
+            {
+                {"Migration", ROWS(GENERATE_OPTIONS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = MIGRATION_NAME,
+        .run = cli_generate,
+    },
+    {
+        .name = "run:list",
+        .summary = "List the runs that left a journal, oldest first.",
+        .usage = "[--json]",
+        .example = "pgconvoy run list",
+        .exits = RUN_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .run = cli_run_list,
+    },
+    {
+        .name = "run:show",
+        .summary = "Show what a run did, as its journal tells.",
+        .usage = "RUN [options]",
+        .example = "pgconvoy run show 4f2a91c3 --json",
+        .exits = RUN_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_show,
+    },
+    {
+        .name = "run:resume",
+        .summary = "Go on with a run that was broken off: the same command, and one report about all of it.",
+        .usage = "RUN",
+        .example = "pgconvoy run resume 4f2a91c3",
+        .exits = MIGRATE_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_resume,
     },
 };
 /* clang-format on */

@@ -2,20 +2,48 @@
 #include "coordinator/report.h"
 #include <stdio.h>
 
-bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, Error *error)
+static bool go(CliRun *run, Error *error)
+{
+    bool ok = migrator_run(&run->request, &run->report, error);
+    progress_clear(&run->context.progress);
+    return ok;
+}
+
+bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
+             const struct JournalContent *resumed, Error *error)
 {
     *run = (CliRun){0};
     if (!cli_context_open(&run->context, arguments, error) || !cli_context_select(&run->context, error))
         return false;
+    bool status = action == RUN_STATUS;
     run->request = (RunRequest){
         .fleet = run->context.request,
         .action = action,
-        .dry_run = action != RUN_STATUS && option_given(arguments, "dry-run"),
+        .dry_run = !status && option_given(arguments, "dry-run"),
         .judge_files = action == RUN_MIGRATE && !option_given(arguments, "tenant"),
+        .with_shared = option_given(arguments, status ? "include-shared" : "with-shared"),
     };
-    bool ok = migrator_run(&run->request, &run->report, error);
-    progress_clear(&run->context.progress);
-    return ok;
+    if (action != RUN_STATUS && !option_given(arguments, "no-journal")) {
+        run->recording = (RunRecording){
+            .path = option_value(arguments, "journal"), .words = &arguments->words, .resumed = resumed};
+        run->request.recording = &run->recording;
+    }
+    return go(run, error);
+}
+
+bool cli_run_shared(CliRun *run, const CliArguments *arguments, RunAction action, Error *error)
+{
+    *run = (CliRun){0};
+    if (!cli_context_open(&run->context, arguments, error))
+        return false;
+    run->context.request.shared = true;
+    run->request = (RunRequest){
+        .fleet = run->context.request,
+        .action = action,
+        .dry_run = option_given(arguments, "dry-run"),
+        .judge_files = action == RUN_MIGRATE,
+    };
+    return go(run, error);
 }
 
 void cli_run_clear(CliRun *run)
@@ -26,8 +54,8 @@ void cli_run_clear(CliRun *run)
 
 int cli_run_failed(const CliRun *run, const Error *error)
 {
-    report_refused_files(stderr, &run->report);
+    report_refused_files(stderr, &run->report.refused_files);
     if (option_given(run->context.arguments, "json"))
-        report_error_json(stdout, error, &run->report);
+        report_error_json(stdout, error, &run->report.refused_files);
     return cli_print_error(error);
 }

@@ -219,23 +219,40 @@ static void a_coordinator_survives_foreign_peers(void **state)
 typedef struct BadJob {
     const char *operation, *database, *bundle, *schema;
     size_t tenants, options;
+    bool shared;
 } BadJob;
 
 static const char LONG_SCHEMA[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 static const BadJob BAD_JOBS[] = {
-    {"explode", "main", NULL, "tenant_t0001", 1, 1}, {"migrate", "other", "x", "tenant_t0001", 1, 1},
-    {"migrate", "main", NULL, "tenant_t0001", 1, 1}, {"migrate", "main", "", "public", 1, 1},
-    {"migrate", "main", "", "pg_temp", 1, 1},        {"migrate", "main", "", LONG_SCHEMA, 1, 1},
-    {"migrate", "main", "", "tenant_t0001", 1, 2},   {"migrate", "main", "", "tenant_t0001", 1, 0},
-    {"migrate", "main", "", "tenant_t0001", 51, 1},  {"status", "main", "", "tenant_t0001", 501, 1},
+    {"explode", "main", NULL, "tenant_t0001", 1, 1, false},
+    {"migrate", "other", "x", "tenant_t0001", 1, 1, false},
+    {"migrate", "main", NULL, "tenant_t0001", 1, 1, false},
+    {"migrate", "main", "", "public", 1, 1, false},
+    {"migrate", "main", "", "pg_temp", 1, 1, false},
+    {"migrate", "main", "", LONG_SCHEMA, 1, 1, false},
+    {"migrate", "main", "", "tenant_t0001", 1, 2, false},
+    {"migrate", "main", "", "tenant_t0001", 1, 0, false},
+    {"migrate", "main", "", "tenant_t0001", 51, 1, false},
+    {"status", "main", "", "tenant_t0001", 501, 1, false},
+    {"mark-applied", "main", "", "public", 1, 1, false},
+    {"status", "main", "", "public", 1, 1, false},
+    {"drop", "main", NULL, "public", 1, 1, false},
+    {"migrate", "main", "", "tenant_t0001", 1, 1, true},
+    {"status", "main", "", "tenant_t0001", 1, 1, true},
+    {"migrate", "main", "", "pg_temp", 1, 1, true},
+    {"drop", "main", NULL, "public", 1, 1, true},
+    {"create", "main", "", "public", 1, 1, true},
+    {"mark-missing", "main", "", "public", 1, 1, true},
+    {"introspect", "main", NULL, "public", 1, 1, true},
+    {"exists", "main", NULL, "public", 1, 1, true},
 };
 
 /* Sends the job and takes one error for each of its tenants. */
 static void expect_refused(TestPeer *coordinator, const BadJob *bad, const char *digest, bool wrong_bundle)
 {
     static int64_t number;
-    RunOptions options[2] = {{.retry_max_attempts = 1}, {0}};
+    RunOptions options[2] = {{.retry_max_attempts = 1, .shared = bad->shared}, {0}};
     JobTenant *tenants = calloc(bad->tenants, sizeof *tenants);
     assert_non_null(tenants);
     for (size_t i = 0; i < bad->tenants; i++)
@@ -293,7 +310,7 @@ static void a_worker_survives_foreign_coordinators(void **state)
     peer_send(&coordinator, MESSAGE_BUNDLE, &(BundleMessage){bundle.digest, {&migration, 1}});
     for (size_t i = 0; i < sizeof BAD_JOBS / sizeof BAD_JOBS[0]; i++)
         expect_refused(&coordinator, &BAD_JOBS[i], bundle.digest, false);
-    expect_refused(&coordinator, &(BadJob){"migrate", "main", "", "tenant_t0001", 1, 1}, "0000", true);
+    expect_refused(&coordinator, &(BadJob){"migrate", "main", "", "tenant_t0001", 1, 1, false}, "0000", true);
     peer_close(&coordinator);
 
     char *after = fleet_digest(fleet), *out, *err;

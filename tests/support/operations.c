@@ -97,7 +97,8 @@ BenchResult bench_run(Bench *bench, OpFunction *operation, Reservoir *reservoir,
                          .database = "main",
                          .application_name = "pgconvoy/test/0",
                          .clock = &SYSTEM_CLOCK,
-                         .cancelled = &bench->cancelled};
+                         .cancelled = &bench->cancelled,
+                         .hooks = bench->hooks};
     OpTenant tenant = {.id = "t", .schema = schema, .attempt = 1, .recovering = bench->recovering};
     BenchResult ended = {0};
     operation(&context, &tenant, 1, &ended.result, &ended.outcome);

@@ -14,6 +14,7 @@ typedef struct Bench {
     atomic_bool cancelled;
     RunOptions options; /* texts are not owned */
     bool recovering;    /* of the tenant's attempt */
+    HookSet *hooks;     /* not owned; may be NULL */
 } Bench;
 
 Bench *bench_start(const char *extra_settings);

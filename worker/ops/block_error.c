@@ -106,28 +106,35 @@ static const struct {
     const char *sqlstate;
     const char *word; /* the first of the failing statement; NULL = any, "" = controls transactions */
     const char *hint;
+    const char *seed_hint; /* the same in a seed */
 } HINTS[] = {
-    {"0A000", "",
-     "a migration runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "", "a migration runs in one transaction of its own; take transaction commands out of the file",
+     "a seed runs in one transaction of its own; take transaction commands out of the file"},
     {"2D000", NULL,
-     "a migration runs in one transaction of its own; take transaction commands out of the file"},
-    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT"},
+     "a migration runs in one transaction of its own; take transaction commands out of the file",
+     "a seed runs in one transaction of its own; take transaction commands out of the file"},
+    {"0A000", "COPY", "COPY from or to the client is not possible in a migration; use INSERT",
+     "COPY from or to the client is not possible in a seed; use INSERT"},
     {"25001", "SET",
-     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
+     "a migration runs in a READ COMMITTED transaction of its own; take this statement out of the file",
+     "a seed runs in a READ COMMITTED transaction of its own; take this statement out of the file"},
     {"25001", NULL,
      "this statement cannot run inside a transaction, and the directive \"-- pgconvoy:transaction off\" is "
-     "not available yet; run it by hand and record the migration with --mark-applied"},
-    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended"},
+     "not available yet; run it by hand and record the migration with --mark-applied",
+     "this statement cannot run inside a transaction; take it out of the seed"},
+    {"55P03", NULL, "another session holds a lock that the migration needs; try again when it has ended",
+     "another session holds a lock that the seed needs; try again when it has ended"},
 };
 
-static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece)
+static const char *hint_for(const char *sqlstate, const MigrationScript *script, const ScriptPiece *piece,
+                            bool seed)
 {
     for (size_t i = 0; i < sizeof HINTS / sizeof HINTS[0]; i++) {
         const char *word = HINTS[i].word;
         if (strcmp(HINTS[i].sqlstate, sqlstate) != 0)
             continue;
         if (word == NULL || (word[0] == '\0' ? piece->transaction : begins_with(script, piece, word)))
-            return HINTS[i].hint;
+            return seed ? HINTS[i].seed_hint : HINTS[i].hint;
     }
     return NULL;
 }
@@ -154,7 +161,8 @@ void block_error_explain(Error *error, const PGresult *failure, size_t results, 
         error->column = migration_script_column(script, place.offset);
     if (place.exact || !place.piece->several)
         error->line = migration_script_line(script, place.offset);
-    const char *hint = error->hint == NULL ? hint_for(error->sqlstate, script, place.piece) : NULL;
+    bool seed = block->mode == BLOCK_SEED;
+    const char *hint = error->hint == NULL ? hint_for(error->sqlstate, script, place.piece, seed) : NULL;
     if (hint != NULL)
         error_set_hint(error, "%s", hint);
 }

@@ -1,20 +1,11 @@
 /* create: a tenant's schema, and in it, unless only the schema is wanted, all migrations. */
 #include "worker/ops/schema_change.h"
 #include "worker/ops/tenant_migration.h"
+#include "worker/ops/tenant_visit.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { LOCK_WAIT_MS = 10 * 60 * 1000 }; /* the settings table's default */
-
-static void report_error(Turn *turn, TenantMigrationResult *result)
-{
-    Error *error = &turn->error;
-    result->error = error->message != NULL ? error->message : strdup(error_class(error->code)->doc);
-    result->detail = error->detail;
-    result->hint = error->hint;
-    error->message = error->detail = error->hint = NULL;
-    result->sqlstate = error->sqlstate[0] != '\0' ? strdup(error->sqlstate) : NULL;
-}
 
 /* The whole result of a tenant that has its schema and wants no migrations, or did not get the schema. */
 static void report_schema(Turn *turn, bool success, Outcome outcome, TenantMigrationResult *result)
@@ -23,9 +14,10 @@ static void report_schema(Turn *turn, bool success, Outcome outcome, TenantMigra
     result->schema_name = strdup(turn->tenant->schema);
     result->attempts = turn->tenant->attempt;
     result->success = success;
-    result->outcome = strdup(outcome_name(outcome));
-    if (!success)
-        report_error(turn, result);
+    if (success)
+        result->outcome = strdup(outcome_name(outcome));
+    else
+        tenant_result_fail(result, outcome, &turn->error);
 }
 
 /* Puts the names in front of the list; false, with the list as it was, when memory ran out. */
@@ -44,14 +36,14 @@ static bool prepend(TextList *list, TextList *front)
 
 /* Another run may take the tenant between two of our migrations. Whoever has written something by then waits
  * here for its end, because another turn could not tell what this one has done. */
-static Outcome migrate(const Turn *turn, bool created, TenantMigrationResult *result)
+static Outcome migrate_patiently(const Turn *turn, bool created, TenantMigrationResult *result)
 {
     const OpContext *context = turn->context;
     int64_t patience_ms = context->options->lock_wait_ms > 0 ? context->options->lock_wait_ms : LOCK_WAIT_MS;
     TextList before = {0};
     Outcome outcome;
     for (;;) {
-        tenant_migrate(context, turn->tenant, BLOCK_APPLY, result, &outcome);
+        tenant_migrate_unvisited(context, turn->tenant, BLOCK_APPLY, result, &outcome);
         if (!prepend(&result->applied_migrations, &before)) {
             text_list_clear(&before);
             free(result->error);
@@ -67,6 +59,16 @@ static Outcome migrate(const Turn *turn, bool created, TenantMigrationResult *re
         record_clear(&TENANT_MIGRATION_RESULT, result);
     }
     return outcome == OUTCOME_ALREADY && result->applied_migrations.count > 0 ? OUTCOME_APPLIED : outcome;
+}
+
+static Outcome migrate(const Turn *turn, bool created, TenantMigrationResult *result)
+{
+    TenantVisit visit;
+    Outcome outcome;
+    if (tenant_visit_begin(&visit, turn->context, turn->tenant, result, &outcome))
+        outcome = migrate_patiently(turn, created, result);
+    tenant_visit_end(&visit, result, &outcome);
+    return outcome;
 }
 
 static void create_tenant(const OpContext *context, const OpTenant *tenant, TenantCreateResult *ret_result,

@@ -10,8 +10,23 @@
 enum { MOST_UNITS = 500 };
 
 static const char *const OUTCOME_WORDS[BLOCK_OUTCOME_COUNT] = {
-    [BLOCK_DONE] = "done",   [BLOCK_ABSENT] = "absent", [BLOCK_PRESENT] = "present",
-    [BLOCK_STALE] = "stale", [BLOCK_BUSY] = "busy",     [BLOCK_NO_SCHEMA] = "no_schema",
+    [BLOCK_DONE] = "done",       [BLOCK_ABSENT] = "absent", [BLOCK_PRESENT] = "present",
+    [BLOCK_STALE] = "stale",     [BLOCK_BUSY] = "busy",     [BLOCK_NO_SCHEMA] = "no_schema",
+    [BLOCK_CHANGED] = "changed",
+};
+
+/* What each mode's message does, besides the middle of its DO block. */
+static const struct {
+    bool continues; /* the transaction is open, and its settings are in effect */
+    bool runs;      /* the script */
+} MODES[] = {
+    [BLOCK_APPLY] = {.runs = true},
+    [BLOCK_RECORD] = {0},
+    [BLOCK_PROBE] = {0},
+    [BLOCK_ENSURE] = {0},
+    [BLOCK_OPEN] = {0},
+    [BLOCK_SEED] = {.continues = true, .runs = true},
+    [BLOCK_CLOSE] = {.continues = true},
 };
 
 /* A block in the making. */
@@ -20,6 +35,7 @@ typedef struct Builder {
     MigrationBlock *block;
     Buffer body;                            /* of the DO block */
     char *schema, *qualified, *search_path; /* as SQL: literal, "schema"."table", literal */
+    char *state;                            /* "schema"."__pgconvoy_state" */
     int64_t line;                           /* of the body, where `counted` bytes of it end */
     size_t counted;
 } Builder;
@@ -34,10 +50,10 @@ bool block_outcome_from_word(const char *word, BlockOutcome *ret_outcome)
     return false;
 }
 
-/* Results: BEGIN, SELECT of our settings, the script's settings, DO, SELECT of the outcome, COMMIT. */
+/* Results: BEGIN and SELECT of our settings, the script's settings, DO, SELECT of the outcome, COMMIT. */
 size_t block_do_index(const MigrationBlock *block)
 {
-    return 2 + block->settings;
+    return (MODES[block->mode].continues ? 0 : 2) + block->settings;
 }
 
 size_t block_outcome_index(const MigrationBlock *block)
@@ -204,19 +220,14 @@ static bool append_script(Builder *builder, Error *error)
     return true;
 }
 
-static bool build_body(Builder *builder, Error *error)
+/* Looks at the tracking table, applies and records. */
+static bool append_tracked(Builder *builder, Error *error)
 {
     const BlockRequest *request = builder->request;
     Buffer *body = &builder->body;
-    buffer_append_text(body, "DECLARE\n  pgconvoy_role text := pg_catalog.current_setting('role');\n  "
-                             "pgconvoy_sql text;\nBEGIN\n");
-    if (!append_lock(builder, error))
-        return false;
-    append_schema_check(builder);
     append_guard(builder);
     if (request->mode == BLOCK_PROBE) {
         append_leave_if(builder, BLOCK_ABSENT, "true");
-        buffer_append_text(body, "END");
         return true;
     }
     if (request->create) {
@@ -229,24 +240,102 @@ static bool build_body(Builder *builder, Error *error)
         tracking_append_insert(body, &request->tracking, builder->qualified, request->migration);
         buffer_append_text(body, ";\n");
     }
+    return true;
+}
+
+/* The look at the state table: present with this content, or with another one. Where the table is missing
+ * nothing is recorded, and the server must not see its name. */
+static void append_state_guard(Builder *builder)
+{
+    const StateRow *state = builder->request->state;
+    Buffer *body = &builder->body;
+    buffer_append_text(body, "IF ");
+    state_append_exists(body, builder->state);
+    buffer_append_text(body, " THEN\n");
+    BUFFER_CLEANUP Buffer same = {0}, any = {0};
+    state_append_recorded(&same, builder->state, state, true);
+    state_append_recorded(&any, builder->state, state, false);
+    append_leave_if(builder, BLOCK_PRESENT, buffer_text(&same));
+    append_leave_if(builder, BLOCK_CHANGED, buffer_text(&any));
+    buffer_append_text(body, "END IF;\n");
+    body->failed = body->failed || same.failed || any.failed;
+}
+
+static bool append_seed(Builder *builder, Error *error)
+{
+    const StateRow *state = builder->request->state;
+    if (!append_script(builder, error))
+        return false;
+    if (state != NULL)
+        state_append_record(&builder->body, builder->state, state);
+    return true;
+}
+
+/* Whoever ended our transaction has given the tenant's lock away, and what was written before is committed or
+ * gone. */
+static void append_same_transaction(Builder *builder)
+{
+    buffer_appendf(&builder->body,
+                   "IF pg_catalog.pg_current_xact_id_if_assigned() IS DISTINCT FROM '%s'::pg_catalog.xid8 "
+                   "THEN\n  RAISE invalid_transaction_termination USING MESSAGE = 'the transaction was ended "
+                   "by the callback that worked in it';\nEND IF;\n",
+                   builder->request->xid);
+}
+
+static bool append_work(Builder *builder, Error *error)
+{
+    BlockMode mode = builder->request->mode;
+    if (mode == BLOCK_CLOSE) {
+        append_same_transaction(builder);
+        return true;
+    }
+    if (!append_lock(builder, error))
+        return false;
+    append_schema_check(builder);
+    if (mode == BLOCK_OPEN && builder->request->state != NULL)
+        append_state_guard(builder);
+    return mode == BLOCK_OPEN   ? true
+           : mode == BLOCK_SEED ? append_seed(builder, error)
+                                : append_tracked(builder, error);
+}
+
+static bool build_body(Builder *builder, Error *error)
+{
+    buffer_append_text(&builder->body,
+                       "DECLARE\n  pgconvoy_role text := pg_catalog.current_setting('role');\n  "
+                       "pgconvoy_sql text;\nBEGIN\n");
+    if (!append_work(builder, error))
+        return false;
     append_leave_if(builder, BLOCK_DONE, "true");
-    buffer_append_text(body, "END");
+    buffer_append_text(&builder->body, "END");
     return true;
 }
 
 static void append_begin(const Builder *builder, Buffer *sql)
 {
     const BlockRequest *request = builder->request;
-    session_append_begin_write(sql, &(SessionSettings){.search_path = builder->search_path,
-                                                       .lock_timeout_ms = request->lock_timeout_ms,
-                                                       .statement_timeout_ms = request->statement_timeout_ms,
-                                                       .server_version = request->server_version});
-    for (size_t i = 0; request->mode == BLOCK_APPLY && i < request->script->settings.count; i++) {
+    if (!MODES[request->mode].continues)
+        session_append_begin_write(sql,
+                                   &(SessionSettings){.search_path = builder->search_path,
+                                                      .lock_timeout_ms = request->lock_timeout_ms,
+                                                      .statement_timeout_ms = request->statement_timeout_ms,
+                                                      .patient = request->patient,
+                                                      .server_version = request->server_version});
+    for (size_t i = 0; MODES[request->mode].runs && i < request->script->settings.count; i++) {
         const ScriptPiece *setting = &request->script->settings.items[i];
         buffer_append(sql, request->script->original + setting->start, setting->length);
         buffer_append_text(sql, "\n;\n");
     }
 }
+
+/* The transaction gets its id only now, when there is something to do in it. After a crash or a failover the
+ * server may give an id out again whose transaction was lost; then its statistics are new as well. */
+static const char OPEN_ANSWER[] =
+    ";\nSELECT pg_catalog.current_setting('pgconvoy.outcome'),\n"
+    "  CASE pg_catalog.current_setting('pgconvoy.outcome') WHEN 'done'\n"
+    "    THEN pg_catalog.pg_current_xact_id() END,\n"
+    "  pg_catalog.concat_ws('/', extract(epoch FROM pg_catalog.pg_postmaster_start_time()),\n"
+    "    (SELECT extract(epoch FROM stats_reset) FROM pg_catalog.pg_stat_archiver))";
 
 static bool build_message(Builder *builder, Error *error)
 {
@@ -255,8 +344,11 @@ static bool build_message(Builder *builder, Error *error)
     append_begin(builder, &sql);
     buffer_append_text(&sql, "DO ");
     size_t body = block_append_dollar_quoted(&sql, buffer_text(&builder->body), builder->body.length, "");
-    buffer_appendf(&sql, ";\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n%s",
-                   SESSION_TAIL);
+    if (block->mode == BLOCK_OPEN)
+        buffer_append_text(&sql, OPEN_ANSWER);
+    else
+        buffer_appendf(&sql, ";\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n%s",
+                       SESSION_TAIL);
     if (builder->body.failed || (block->sql = buffer_take(&sql)) == NULL)
         return error_memory(error);
     for (size_t i = 0; block->piece_offsets != NULL && i < builder->request->script->pieces.count; i++)
@@ -267,25 +359,27 @@ static bool build_message(Builder *builder, Error *error)
 static bool prepare_names(Builder *builder, Error *error)
 {
     const BlockRequest *request = builder->request;
-    Buffer schema = {0}, qualified = {0}, search_path = {0};
+    Buffer schema = {0}, qualified = {0}, search_path = {0}, state = {0};
     BUFFER_CLEANUP Buffer path = {0};
     append_literal_dollar(&schema, request->schema);
-    sql_append_qualified(&qualified, request->schema, request->table);
-    sql_append_identifier(&path, request->schema);
-    buffer_append_text(&path, ", public");
+    sql_append_qualified(&qualified, request->schema, request->table != NULL ? request->table : "");
+    sql_append_qualified(&state, request->schema, STATE_TABLE);
+    sql_append_search_path(&path, request->schema);
     append_literal_dollar(&search_path, buffer_text(&path));
     bool failed = path.failed;
     builder->schema = buffer_take(&schema);
     builder->qualified = buffer_take(&qualified);
     builder->search_path = buffer_take(&search_path);
-    if (failed || builder->schema == NULL || builder->qualified == NULL || builder->search_path == NULL)
+    builder->state = buffer_take(&state);
+    if (failed || builder->schema == NULL || builder->qualified == NULL || builder->search_path == NULL ||
+        builder->state == NULL)
         return error_memory(error);
     return true;
 }
 
 bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_block, Error *error)
 {
-    MigrationBlock block MIGRATION_BLOCK_CLEANUP = {0};
+    MigrationBlock block MIGRATION_BLOCK_CLEANUP = {.mode = request->mode};
     Builder builder = {.request = request, .block = &block, .line = 1};
     bool good =
         prepare_names(&builder, error) && build_body(&builder, error) && build_message(&builder, error);
@@ -293,6 +387,7 @@ bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_bloc
     free(builder.schema);
     free(builder.qualified);
     free(builder.search_path);
+    free(builder.state);
     if (!good)
         return false;
     *ret_block = block;

@@ -6,12 +6,17 @@
  * is anything left to do. What must never change: the look at the tracking table is a statement of its own
  * after the lock (in one statement, or before, it would see what was true before the lock was free), and the
  * effect, the row and the lock share one transaction.
+ *
+ * A seed takes two messages of one transaction: BLOCK_OPEN takes the lock, looks whether the seed is recorded
+ * and tells the transaction's id, by which one can learn later what became of it; then BLOCK_SEED runs the
+ * file and records it, or the caller does the work itself and BLOCK_CLOSE ends it.
  */
 #pragma once
 #include "common/buffer.h"
 #include "common/error.h"
 #include "common/migration.h"
 #include "worker/ops/migration_script.h"
+#include "worker/pg/state.h"
 #include "worker/pg/tracking.h"
 
 typedef enum BlockMode {
@@ -19,6 +24,9 @@ typedef enum BlockMode {
     BLOCK_RECORD, /* records without running */
     BLOCK_PROBE,  /* only looks, under the lock */
     BLOCK_ENSURE, /* makes the tracking table when it is missing, and nothing else */
+    BLOCK_OPEN,   /* takes the lock, looks into the state table, and leaves the transaction open */
+    BLOCK_SEED,   /* continues BLOCK_OPEN's transaction: runs the script, records it in the state table */
+    BLOCK_CLOSE,  /* continues it: makes sure that it is the same, and commits */
 } BlockMode;
 
 /* What the DO block answers. */
@@ -29,6 +37,7 @@ typedef enum BlockOutcome {
     BLOCK_STALE,     /* the tracking table appeared since it was looked for */
     BLOCK_BUSY,      /* the tenant's lock is held */
     BLOCK_NO_SCHEMA, /* the schema does not exist */
+    BLOCK_CHANGED,   /* recorded before us, with another content */
     BLOCK_OUTCOME_COUNT,
 } BlockOutcome;
 
@@ -42,7 +51,10 @@ typedef struct BlockRequest {
     bool create;            /* there was no tracking table when it was looked for */
     const Migration *migration;
     int64_t ordinal;               /* among files of equal content */
-    const MigrationScript *script; /* BLOCK_APPLY only */
+    const MigrationScript *script; /* BLOCK_APPLY and BLOCK_SEED */
+    const StateRow *state;         /* BLOCK_OPEN and BLOCK_SEED: what is recorded; NULL = nothing */
+    bool patient;    /* BLOCK_OPEN: the transaction may be idle for as long as a callback thinks */
+    const char *xid; /* BLOCK_CLOSE: the transaction's, as BLOCK_OPEN told it */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms; /* of the DO block, so of the whole migration; 0 = none */
     int server_version;           /* as PQserverVersion() */
@@ -55,6 +67,7 @@ typedef struct BlockUnit {
 } BlockUnit;
 
 typedef struct MigrationBlock {
+    BlockMode mode;
     char *sql;
     size_t settings; /* statements between the settings of ours and the DO block: the script's own */
     BlockUnit *units;
@@ -62,7 +75,9 @@ typedef struct MigrationBlock {
     size_t *piece_offsets; /* where each piece stands in sql */
 } MigrationBlock;
 
-/* Positions of results in the answer to the message. */
+/* Positions of results in the answer to the message. BLOCK_OPEN has no COMMIT; its last result is one row:
+ * outcome, transaction id and the server's incarnation, which changes whenever ids may have been given out
+ * again. */
 size_t block_do_index(const MigrationBlock *block);
 size_t block_outcome_index(const MigrationBlock *block);
 size_t block_commit_index(const MigrationBlock *block);

@@ -26,6 +26,7 @@ typedef struct OpContext {
     Reservoir *reservoir;
     const char *database;         /* configured name */
     const char *application_name; /* "pgconvoy/<run>/<slot>" */
+    const char *run_id;           /* hex, for hooks; may be NULL */
     const Clock *clock;
     atomic_bool *cancelled;
     HookSet *hooks; /* NULL = none */
@@ -35,6 +36,13 @@ typedef struct OpContext {
     void *observer;
 } OpContext;
 
+/* What a tenant's schema may be called; with options->shared it is the shared schema and nothing else, which
+ * is refused otherwise. */
+bool op_schema_check(const RunOptions *options, const char *schema, Error *error) MUST_CHECK;
+
+/* By which callbacks are told of a tenant: NULL for the shared schema, which a tenant's id could also be. */
+const char *op_callback_id(const OpContext *context, const OpTenant *tenant);
+
 typedef void OpFunction(const OpContext *context, const OpTenant *tenants, size_t count, void *ret_results,
                         Outcome *ret_outcomes);
 
@@ -42,6 +50,8 @@ OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applie
 OpFunction op_sync_status, op_mark_missing, op_clean_orphans;
 OpFunction op_exists, op_create, op_drop;
 OpFunction op_digest, op_introspect;
+OpFunction op_seed;
+OpFunction op_convert;
 OpFunction op_clone;
 
 /* The function of each operation, by OperationId. */

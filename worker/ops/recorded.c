@@ -219,6 +219,39 @@ bool recorded_is_orphan(const RecordedIndex *index, const RecordedRows *rows, in
     return identifier == NULL || !is_explained(index, identifier, when_at(rows, i));
 }
 
+static bool take_item(const bool *taken, size_t item, size_t *ret_item)
+{
+    if (taken[item])
+        return false;
+    *ret_item = item;
+    return true;
+}
+
+static bool take_by_hash(const RecordedIndex *index, const Entry *hash, const bool *taken, size_t *ret_item)
+{
+    if (hash->items == 1)
+        return take_item(taken, hash->item, ret_item);
+    for (size_t i = 0; i < index->bundle->count; i++)
+        if (index->slots[i].hash == hash && take_item(taken, i, ret_item))
+            return true;
+    return false;
+}
+
+bool recorded_match(const RecordedIndex *index, const RecordedRows *rows, int i, const bool *taken,
+                    size_t *ret_item)
+{
+    if (recorded_is_orphan(index, rows, i))
+        return false;
+    const Entry key = {.text = recorded_identifier(rows, i), .when_ms = when_at(rows, i)};
+    const Entry *name = find(&index->names, &key, by_text);
+    if (name != NULL)
+        return take_item(taken, name->item, ret_item);
+    const Entry *hash = find(&index->hashes, &key, by_text);
+    if (hash != NULL)
+        return take_by_hash(index, hash, taken, ret_item);
+    return take_item(taken, find(&index->whens, &key, by_when)->item, ret_item);
+}
+
 /* A result travels as UTF-8, which an SQL_ASCII database does not promise. */
 bool recorded_add_identifier(TextList *list, const char *identifier)
 {

@@ -44,6 +44,12 @@ bool recorded_add_identifier(TextList *list, const char *identifier) MUST_CHECK;
 bool recorded_list_orphans(const RecordedIndex *index, const RecordedRows *rows,
                            TextList *ret_orphans) MUST_CHECK;
 
+/* The bundle item whose row this is, given the items that other rows have already (`taken`, one for each
+ * item): by name, in hash formats by hash (of files with equal content the first that is free), or by the
+ * journal time of a file that has changed since. False: it is an orphan, or its item is taken. */
+bool recorded_match(const RecordedIndex *index, const RecordedRows *rows, int i, const bool *taken,
+                    size_t *ret_item);
+
 /* The journal time whose rows prove that item i was applied before it changed; 0 = it has not changed. */
 int64_t recorded_changed_when(const RecordedIndex *index, size_t item);
 

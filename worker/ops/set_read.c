@@ -4,6 +4,7 @@
 #include "worker/ops/attempt.h"
 #include "worker/ops/status_query.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* One set read in progress. */
 typedef struct Reader {
@@ -17,6 +18,7 @@ typedef struct Chunk {
     Reader *reader;
     const size_t *members;
     size_t count;
+    bool second_look; /* at their columns */
     PGresult *rows;
     int64_t position; /* of the error in the message that failed */
 } Chunk;
@@ -96,9 +98,30 @@ static bool rows_step(Connection *connection, void *state, Error *error)
 
 static void read_rows(Chunk *chunk);
 
+static void read_chunk(Reader *reader, size_t *members, size_t count, bool second_look);
+
+/* The columns are not those that were found: the table may have been converted to another format since. */
+static bool is_outdated(const Chunk *chunk, const Error *error)
+{
+    return !chunk->second_look &&
+           (strcmp(error->sqlstate, "42703") == 0 || strcmp(error->sqlstate, "42804") == 0);
+}
+
+static void fail_member(const Chunk *chunk, size_t at, const Error *error)
+{
+    size_t member = chunk->members[at];
+    if (is_outdated(chunk, error))
+        read_chunk(chunk->reader, &member, 1, true);
+    else
+        fail_tenant(chunk->reader, member, error);
+}
+
 static void read_part(const Chunk *whole, size_t from, size_t count)
 {
-    Chunk part = {.reader = whole->reader, .members = whole->members + from, .count = count};
+    Chunk part = {.reader = whole->reader,
+                  .members = whole->members + from,
+                  .count = count,
+                  .second_look = whole->second_look};
     if (count > 0)
         read_rows(&part);
 }
@@ -110,9 +133,9 @@ static void narrow_down(const Chunk *chunk, const Error *error)
     size_t culprit;
     const StatusQuery query = rows_query(chunk);
     if (chunk->count == 1) {
-        fail_chunk(chunk, error);
+        fail_member(chunk, 0, error);
     } else if (status_tenant_at(&query, chunk->position, &culprit)) {
-        fail_tenant(chunk->reader, chunk->members[culprit], error);
+        fail_member(chunk, culprit, error);
         read_part(chunk, 0, culprit);
         read_part(chunk, culprit + 1, chunk->count - culprit - 1);
     } else {
@@ -150,7 +173,7 @@ static size_t keep_readable(Reader *reader, size_t *members, size_t count)
     return kept;
 }
 
-static void read_chunk(Reader *reader, size_t *members, size_t count)
+static void read_chunk(Reader *reader, size_t *members, size_t count, bool second_look)
 {
     ERROR_CLEANUP Error error = {0};
     const OpContext *context = reader->read->context;
@@ -166,7 +189,7 @@ static void read_chunk(Reader *reader, size_t *members, size_t count)
     size_t readable = keep_readable(reader, members, count);
     for (size_t from = 0; from < readable; from += STATUS_READ_AT_ONCE) {
         size_t left = readable - from;
-        read_part(&(Chunk){.reader = reader, .members = members}, from,
+        read_part(&(Chunk){.reader = reader, .members = members, .second_look = second_look}, from,
                   left < STATUS_READ_AT_ONCE ? left : STATUS_READ_AT_ONCE);
     }
 }
@@ -177,14 +200,14 @@ static void read_tenants(Reader *reader, size_t *members)
     for (size_t i = 0; i < reader->read->count; i++) {
         ERROR_CLEANUP Error error = {0};
         reader->found[i].schema = reader->read->tenants[i].schema;
-        if (schema_name_check(reader->read->tenants[i].schema, &error))
+        if (op_schema_check(reader->read->context->options, reader->read->tenants[i].schema, &error))
             members[usable++] = i;
         else
             fail_tenant(reader, i, &error);
     }
     for (size_t from = 0; from < usable; from += STATUS_FIND_AT_ONCE)
         read_chunk(reader, members + from,
-                   usable - from < STATUS_FIND_AT_ONCE ? usable - from : STATUS_FIND_AT_ONCE);
+                   usable - from < STATUS_FIND_AT_ONCE ? usable - from : STATUS_FIND_AT_ONCE, false);
 }
 
 void set_read(const SetRead *read)

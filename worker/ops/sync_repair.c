@@ -85,6 +85,13 @@ static void report_error(Turn *turn, TenantSyncResult *result)
     error->detail = error->hint = NULL;
 }
 
+/* Nobody hears of a dry run. */
+static bool tell(Turn *turn, const char *status)
+{
+    return turn->context->options->dry_run ||
+           hook_progress(turn->context->hooks, turn->tenant->id, status, NULL, &turn->error);
+}
+
 void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair *repair, TextList *ret_done,
                  TenantSyncResult *ret_result, Outcome *ret_outcome)
 {
@@ -92,9 +99,11 @@ void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair 
     TenantWrite write = {
         .claim = "the tracking table was repaired", .decide = decide, .see = see, .operation = &work};
     turn_begin(&work.turn, context, tenant);
-    bool good = tenant_write(&work.turn, &write);
+    bool good = tell(&work.turn, "starting") && tenant_write(&work.turn, &write);
     if (good && !move_all(ret_done, &work.intended))
         good = error_memory(&work.turn.error);
+    turn_pause(&work.turn);
+    good = good && tell(&work.turn, "completed");
     ret_result->tenant_id = strdup(tenant->id);
     ret_result->schema_name = strdup(tenant->schema);
     ret_result->attempts = tenant->attempt;
@@ -109,6 +118,8 @@ void sync_repair(const OpContext *context, const OpTenant *tenant, const Repair 
     }
     ret_result->outcome = strdup(outcome_name(*ret_outcome));
     ret_result->duration_ms = turn_elapsed_ms(&work.turn);
+    if (!good && !tell(&work.turn, "failed"))
+        error_clear(&work.turn.error); /* there is nothing left that could fail */
     text_list_clear(&work.intended);
     turn_end(&work.turn);
 }

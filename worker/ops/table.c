@@ -15,6 +15,8 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_DROP] = op_drop,
     [OPERATION_DIGEST] = op_digest,
     [OPERATION_INTROSPECT] = op_introspect,
+    [OPERATION_SEED] = op_seed,
+    [OPERATION_CONVERT] = op_convert,
     [OPERATION_CLONE] = op_clone,
 };
 

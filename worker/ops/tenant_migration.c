@@ -1,6 +1,7 @@
 #include "worker/ops/tenant_migration.h"
 #include "worker/ops/block_exchange.h"
 #include "worker/ops/migration_plan.h"
+#include "worker/ops/tenant_visit.h"
 #include "worker/ops/turn.h"
 #include <string.h>
 
@@ -22,6 +23,15 @@ typedef struct Step {
     int64_t started_ms;
 } Step;
 
+static const char NO_COLUMN[] = "42703", OTHER_TYPE[] = "42804";
+
+/* The table was converted to another format between the look at its columns and the one at its rows. */
+static bool goes_on_reading(Turn *turn, TurnStep *tries)
+{
+    return strcmp(turn->error.sqlstate, NO_COLUMN) == 0 ? turn_after_passing(turn, tries)
+                                                        : turn_after_refusal(turn, tries);
+}
+
 static bool read_plan(Migrating *migrating)
 {
     Turn *turn = &migrating->turn;
@@ -35,7 +45,7 @@ static bool read_plan(Migrating *migrating)
         if (migration_plan_read(&migrating->plan, turn->connection, turn->tenant->schema,
                                 turn->context->options, turn->context->bundle, &turn->error))
             return true;
-        again = turn_after_refusal(turn, &tries);
+        again = goes_on_reading(turn, &tries);
     }
     return false;
 }
@@ -85,6 +95,27 @@ static bool list_pending(Migrating *migrating)
     return true;
 }
 
+/* A hook may take its time, and other tenants wait for connections. */
+static void make_room_for_hooks(Turn *turn)
+{
+    if (hook_set_wants_migrations(turn->context->hooks))
+        turn_pause(turn);
+}
+
+static bool announce_step(Migrating *migrating, const Step *step)
+{
+    Turn *turn = &migrating->turn;
+    const OpContext *context = turn->context;
+    const char *name = step->migration->name;
+    HookSite site = tenant_hook_site(context, turn->tenant);
+    if (turn_is_cancelled(turn))
+        return error_set(&turn->error, ERROR_CANCELLED, "cancelled before migration \"%s\" began", name);
+    make_room_for_hooks(turn);
+    return hook_progress(context->hooks, site.tenant_id, "migrating", name, &turn->error) &&
+           hook_before_migration(context->hooks, &site, name, &turn->error);
+}
+
+/* Only what this turn has committed is anybody's news. */
 static bool finish_step(Migrating *migrating, const Step *step, bool ours)
 {
     Turn *turn = &migrating->turn;
@@ -94,10 +125,12 @@ static bool finish_step(Migrating *migrating, const Step *step, bool ours)
         return add_name(turn, &migrating->result->already, name);
     if (!add_name(turn, &migrating->result->applied_migrations, name))
         return false;
+    int64_t duration_ms = clock_now_ms(context->clock) - step->started_ms;
     if (context->on_migration != NULL)
-        context->on_migration(context->observer, turn->tenant, name,
-                              clock_now_ms(context->clock) - step->started_ms);
-    return true;
+        context->on_migration(context->observer, turn->tenant, name, duration_ms);
+    make_room_for_hooks(turn);
+    HookSite site = tenant_hook_site(context, turn->tenant);
+    return hook_after_migration(context->hooks, &site, name, duration_ms, &turn->error);
 }
 
 static ExchangeVerdict send_block(Migrating *migrating, const Step *step, BlockMode mode,
@@ -166,6 +199,20 @@ static StepEnd after_refusal(Turn *turn, Step *step)
     return STEP_FAILED;
 }
 
+/* The table may have been converted to another format since we looked: then the server has refused the words
+ * for a table that is no more, and the file's effect with them. */
+static bool was_converted(Migrating *migrating)
+{
+    Turn *turn = &migrating->turn;
+    ERROR_CLEANUP Error unreadable = {0};
+    const TrackingTable before = migrating->plan.tracking;
+    if (strcmp(turn->error.sqlstate, NO_COLUMN) != 0 && strcmp(turn->error.sqlstate, OTHER_TYPE) != 0)
+        return false;
+    return migration_plan_find_table(&migrating->plan, turn->connection, turn->tenant->schema,
+                                     turn->context->options, &unreadable) &&
+           migrating->plan.tracking.format != before.format;
+}
+
 static StepEnd attempt_step(Migrating *migrating, Step *step)
 {
     Turn *turn = &migrating->turn;
@@ -187,7 +234,7 @@ static StepEnd attempt_step(Migrating *migrating, Step *step)
         turn_after_loss(turn, &step->tries);
         return STEP_AGAIN;
     default:
-        return after_refusal(turn, step);
+        return was_converted(migrating) ? STEP_AGAIN : after_refusal(turn, step);
     }
 }
 
@@ -230,8 +277,9 @@ static bool walk_step(Migrating *migrating, Step *step)
 {
     buffer_appendf(&step->claim, "migration \"%s\" was committed", step->migration->name);
     step->tries.claim = buffer_text(&step->claim);
-    if (!read_script(migrating, step))
+    if (!announce_step(migrating, step) || !read_script(migrating, step))
         return false;
+    step->started_ms = clock_now_ms(migrating->turn.context->clock);
     StepEnd end;
     while ((end = attempt_step(migrating, step)) == STEP_AGAIN)
         ;
@@ -242,8 +290,7 @@ static bool migrate_one(Migrating *migrating, size_t index)
 {
     const OpContext *context = migrating->turn.context;
     Step step = {.migration = &context->bundle->items[index],
-                 .ordinal = tracking_ordinal(context->bundle, index),
-                 .started_ms = clock_now_ms(context->clock)};
+                 .ordinal = tracking_ordinal(context->bundle, index)};
     bool good = walk_step(migrating, &step);
     if (!good) {
         migrating->result->migration = strdup(step.migration->name);
@@ -258,7 +305,9 @@ static bool migrate_one(Migrating *migrating, size_t index)
 static bool migrate_pending(Migrating *migrating)
 {
     const OpContext *context = migrating->turn.context;
-    if (!read_plan(migrating) || !list_recorded(migrating) || !check_unchanged(migrating))
+    Turn *turn = &migrating->turn;
+    if (!op_schema_check(context->options, turn->tenant->schema, &turn->error) || !read_plan(migrating) ||
+        !list_recorded(migrating) || !check_unchanged(migrating))
         return false;
     if (context->options->dry_run)
         return list_pending(migrating);
@@ -273,22 +322,8 @@ static char *copy_or_null(const char *text)
     return text != NULL && text[0] != '\0' ? strdup(text) : NULL;
 }
 
-static void report_error(Turn *turn, TenantMigrationResult *result)
-{
-    Error *error = &turn->error;
-    if (error->code == ERROR_NO_SCHEMA && error->sqlstate[0] == '\0')
-        strcpy(error->sqlstate, "3F000");
-    result->error = error->message != NULL ? error->message : strdup(error_class(error->code)->doc);
-    result->detail = error->detail;
-    result->hint = error->hint;
-    error->message = error->detail = error->hint = NULL;
-    result->sqlstate = copy_or_null(error->sqlstate);
-    result->line = error->line;
-    result->column = error->column;
-}
-
-void tenant_migrate(const OpContext *context, const OpTenant *tenant, BlockMode mode,
-                    TenantMigrationResult *ret_result, Outcome *ret_outcome)
+void tenant_migrate_unvisited(const OpContext *context, const OpTenant *tenant, BlockMode mode,
+                              TenantMigrationResult *ret_result, Outcome *ret_outcome)
 {
     Migrating migrating = {.mode = mode, .result = ret_result};
     turn_begin(&migrating.turn, context, tenant);
@@ -300,12 +335,21 @@ void tenant_migrate(const OpContext *context, const OpTenant *tenant, BlockMode 
         bool wrote = ret_result->applied_migrations.count > 0 && !context->options->dry_run;
         *ret_outcome = wrote ? OUTCOME_APPLIED : OUTCOME_ALREADY;
         ret_result->format = copy_or_null(tracking_format_name(migrating.plan.tracking.format));
+        ret_result->outcome = strdup(outcome_name(*ret_outcome));
     } else {
         *ret_outcome = turn_outcome(&migrating.turn);
-        report_error(&migrating.turn, ret_result);
+        tenant_result_fail(ret_result, *ret_outcome, &migrating.turn.error);
     }
-    ret_result->outcome = strdup(outcome_name(*ret_outcome));
     ret_result->duration_ms = turn_elapsed_ms(&migrating.turn);
     turn_end(&migrating.turn);
     migration_plan_clear(&migrating.plan);
+}
+
+void tenant_migrate(const OpContext *context, const OpTenant *tenant, BlockMode mode,
+                    TenantMigrationResult *ret_result, Outcome *ret_outcome)
+{
+    TenantVisit visit;
+    if (tenant_visit_begin(&visit, context, tenant, ret_result, ret_outcome))
+        tenant_migrate_unvisited(context, tenant, mode, ret_result, ret_outcome);
+    tenant_visit_end(&visit, ret_result, ret_outcome);
 }

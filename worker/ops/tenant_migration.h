@@ -8,7 +8,11 @@
 #include "worker/ops/migration_block.h"
 #include "worker/ops/op.h"
 
-/* Applies (BLOCK_APPLY) or only records (BLOCK_RECORD) what is pending. The result is zeroed by the caller.
- */
+/* Applies (BLOCK_APPLY) or only records (BLOCK_RECORD) what is pending, with all hooks. The result is zeroed
+ * by the caller. */
 void tenant_migrate(const OpContext *context, const OpTenant *tenant, BlockMode mode,
                     TenantMigrationResult *ret_result, Outcome *ret_outcome);
+
+/* The same without what is heard before and after the tenant: for a caller whose visit it is part of. */
+void tenant_migrate_unvisited(const OpContext *context, const OpTenant *tenant, BlockMode mode,
+                              TenantMigrationResult *ret_result, Outcome *ret_outcome);

@@ -27,8 +27,7 @@ static bool append_begin(const Writing *writing, Buffer *sql, Error *error)
     BUFFER_CLEANUP Buffer path = {0}, literal = {0};
     if (!tenant_lock_key(turn->tenant->schema, &key, error))
         return false;
-    sql_append_identifier(&path, turn->tenant->schema);
-    buffer_append_text(&path, ", public");
+    sql_append_search_path(&path, turn->tenant->schema);
     sql_append_literal(&literal, buffer_text(&path));
     session_append_begin_write(
         sql, &(SessionSettings){.search_path = buffer_text(&literal),
@@ -180,7 +179,7 @@ bool tenant_write(Turn *turn, const TenantWrite *write)
     Writing writing = {.turn = turn, .write = write};
     TurnStep step = {.claim = write->claim};
     AttemptEnd end = ATTEMPT_REFUSED;
-    bool again = schema_name_check(turn->tenant->schema, &turn->error);
+    bool again = op_schema_check(turn->context->options, turn->tenant->schema, &turn->error);
     while (again) {
         error_clear(&turn->error);
         if (!turn_prepare(turn, &step, &again))

@@ -37,10 +37,16 @@ void turn_begin(Turn *turn, const OpContext *context, const OpTenant *tenant)
     turn->seed = (uint64_t)turn->started_ms ^ (uint64_t)(uintptr_t)turn;
 }
 
+void turn_pause(Turn *turn)
+{
+    reservoir_release(turn->context->reservoir, turn->connection, turn->counted ? 0 : 1);
+    turn->counted |= turn->connection != NULL;
+    turn->connection = NULL;
+}
+
 void turn_end(Turn *turn)
 {
-    reservoir_release(turn->context->reservoir, turn->connection, 1);
-    turn->connection = NULL;
+    turn_pause(turn);
     error_clear(&turn->error);
 }
 

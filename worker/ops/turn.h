@@ -14,6 +14,7 @@ typedef struct Turn {
     const OpTenant *tenant;
     RunDefaults run;
     Connection *connection; /* NULL while there is none */
+    bool counted;           /* a connection knows that it has served this tenant */
     Error error;            /* of the last attempt */
     uint64_t seed;
     int64_t started_ms;
@@ -38,6 +39,9 @@ bool turn_is_cancelled(const Turn *turn);
 
 /* The outcome of a turn that ended with turn->error. */
 Outcome turn_outcome(const Turn *turn);
+
+/* Returns the connection, for as long as something else takes its time; the next step gets one again. */
+void turn_pause(Turn *turn);
 
 /* True when the step may be attempted now, on turn->connection; else *ret_again says whether to come back. */
 bool turn_prepare(Turn *turn, TurnStep *step, bool *ret_again) MUST_CHECK;

@@ -370,14 +370,14 @@ bool connection_exec_each(Connection *connection, const char *sql, ResultVisitor
                           Error *error)
 {
     Collected collected = {.visit = visit, .context = context};
-    bool sent = PQsendQuery(connection->pg, sql) == 1;
+    bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
     return finish_message(connection, sent, &collected, NULL, error);
 }
 
 bool connection_exec(Connection *connection, const char *sql, PGresult **ret_result, Error *error)
 {
     Collected collected = {0};
-    bool sent = PQsendQuery(connection->pg, sql) == 1;
+    bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
     return finish_message(connection, sent, &collected, ret_result, error);
 }
 
@@ -385,6 +385,31 @@ bool connection_query(Connection *connection, const char *sql, int count, const 
                       PGresult **ret_result, Error *error)
 {
     Collected collected = {0};
-    bool sent = PQsendQueryParams(connection->pg, sql, count, NULL, values, NULL, NULL, 0) == 1;
+    bool sent = !connection->broken &&
+                PQsendQueryParams(connection->pg, sql, count, NULL, values, NULL, NULL, 0) == 1;
     return finish_message(connection, sent, &collected, ret_result, error);
+}
+
+bool connection_take_back(Connection *connection, Error *error)
+{
+    PGconn *pg = connection->pg;
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    PQsetnonblocking(pg, 0);
+    bool lost = PQstatus(pg) != CONNECTION_OK, busy = PQtransactionStatus(pg) == PQTRANS_ACTIVE;
+    if (!lost && PQpipelineStatus(pg) != PQ_PIPELINE_OFF) {
+        connection->broken = PQexitPipelineMode(pg) != 1;
+        busy = true;
+    } else if (!lost && busy) {
+        ERROR_CLEANUP Error ignored = {0};
+        Collected collected = {0};
+        bool ended_well = finish_message(connection, true, &collected, NULL, &ignored);
+        (void)ended_well;
+        lost = PQstatus(pg) != CONNECTION_OK;
+    }
+    if (lost)
+        return error_set(error, ERROR_CONNECT, "connection to %s was lost", connection->place);
+    if (busy)
+        return error_set(error, ERROR_CALLBACK, "the connection came back with a statement unfinished");
+    return true;
 }

@@ -56,6 +56,11 @@ bool connection_query(Connection *connection, const char *sql, int count, const 
  * when it succeeded or the server said nothing. Valid until the next statement. */
 const PGresult *connection_failure(const Connection *connection);
 
+/* For whom lent the PGconn to somebody else: restores what libpq keeps for a connection, and ends a
+ * statement, COPY or pipeline that was left unfinished, which is an error. The transaction is left as it is.
+ */
+bool connection_take_back(Connection *connection, Error *error) MUST_CHECK;
+
 /* Asks the server to stop what this connection runs now (PQcancel). Thread-safe; harmless when idle. The
  * request may arrive late, so the connection is not reusable afterwards. */
 void connection_cancel(Connection *connection);

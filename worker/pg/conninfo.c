@@ -151,3 +151,18 @@ bool conninfo_parse(Conninfo *ret_info, const char *database, const ConnectionSt
     info = (Conninfo){0};
     return true;
 }
+
+bool conninfo_reveals(const ConnectionString *url, const char *text)
+{
+    const char *whole = connection_string_reveal(url);
+    if (whole[0] != '\0' && strstr(text, whole) != NULL)
+        return true;
+    __attribute__((cleanup(options_free))) PQconninfoOption *options = PQconninfoParse(whole, NULL);
+    if (options == NULL)
+        return true;
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+        if (strcmp(option->dispchar, "*") == 0 && option->val != NULL && option->val[0] != '\0' &&
+            strcmp(option->val, text) == 0)
+            return true;
+    return false;
+}

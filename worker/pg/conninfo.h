@@ -20,6 +20,10 @@ typedef struct Conninfo {
 bool conninfo_parse(Conninfo *ret_info, const char *database, const ConnectionString *url,
                     const char *application_name, Error *error) MUST_CHECK;
 
+/* Whether a text holds this connection string or is a password in it, so that nobody else may see it. True
+ * also when that cannot be told. */
+bool conninfo_reveals(const ConnectionString *url, const char *text);
+
 /* The value of a keyword, or NULL. */
 const char *conninfo_get(const Conninfo *info, const char *keyword);
 void conninfo_clear(Conninfo *info);

@@ -31,6 +31,9 @@ void session_append_begin_write(Buffer *sql, const SessionSettings *settings)
         if (settings->server_version >= SETTINGS[i].since)
             buffer_appendf(sql, ",\n  pg_catalog.set_config('%s', '%s', true)", SETTINGS[i].name,
                            SETTINGS[i].value);
+    if (settings->patient)
+        buffer_append_text(sql,
+                           ",\n  pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)");
     buffer_append_text(sql, ";\n");
 }
 

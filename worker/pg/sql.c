@@ -32,3 +32,10 @@ void sql_append_qualified(Buffer *sql, const char *schema, const char *name)
     buffer_append_char(sql, '.');
     sql_append_identifier(sql, name);
 }
+
+void sql_append_search_path(Buffer *sql, const char *schema)
+{
+    sql_append_identifier(sql, schema);
+    if (strcmp(schema, "public") != 0)
+        buffer_append_text(sql, ", public");
+}

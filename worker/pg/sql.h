@@ -10,3 +10,6 @@ void sql_append_literal(Buffer *sql, const char *text);
 
 /* "schema"."name". */
 void sql_append_qualified(Buffer *sql, const char *schema, const char *name);
+
+/* "schema", public; for public itself nothing else. */
+void sql_append_search_path(Buffer *sql, const char *schema);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <utlist.h>
 
-static const char SHARED_SCHEMA[] = "public";
-
 int64_t pool_now_ms(const PoolManager *manager)
 {
     return clock_now_ms(manager->options.clock);

@@ -5,6 +5,7 @@
 #include "common/migration.h"
 #include "common/results.h"
 #include "common/secret.h"
+#include "common/sql_file.h"
 #include "common/tenant.h"
 #include "common/utf8.h"
 #include "tests/support/cluster.h"
@@ -212,6 +213,28 @@ static bool load_folder(const void *input, Error *error)
     return done;
 }
 
+static bool load_seed(const void *input, Error *error)
+{
+    Bundle bundle = {0};
+    bool done = bundle_load_seed(input, &bundle, error);
+    if (done)
+        assert_int_equal(bundle.count, 1);
+    bundle_clear(&bundle);
+    return done;
+}
+
+static void seeds_load(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), *path;
+    write_file(folder, "seed.sql", "select 1");
+    assert_true(asprintf(&path, "%s/seed.sql", folder) > 0);
+    run_until_success(load_seed, path, 4);
+    free(path);
+    remove_tree(folder);
+    free(folder);
+}
+
 static void folders_load(void **state)
 {
     (void)state;
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(lists_of_records_and_bytes_copy),
         cmocka_unit_test(tenants_are_read_resolved_and_excluded),
         cmocka_unit_test(commands_run),
+        cmocka_unit_test(seeds_load),
         cmocka_unit_test(folders_load),
         cmocka_unit_test(secrets_and_texts_are_made),
         cmocka_unit_test(logging_survives),

@@ -39,18 +39,18 @@ static const Case CASES[] = {
     {"tcp://[::1]:5570", true, true, NULL},
     {"tcp://127.0.0.1:5570", false, true, "open to every user"},
     {"tcp://localhost:5570", false, false, "open to every user"},
-    {"tcp://*:5570", true, true, "without encryption"},
-    {"tcp://*:5570", false, true, "without encryption"},
-    {"tcp://0.0.0.0:5570", true, true, "without encryption"},
-    {"tcp://[::]:5570", true, true, "without encryption"},
-    {"tcp://[::ffff:127.0.0.1]:1", true, false, "without encryption"},
-    {"tcp://10.0.0.1:5570", true, false, "without encryption"},
-    {"tcp://128.0.0.1:5570", true, false, "without encryption"},
-    {"tcp://db.example.com:5570", true, false, "without encryption"},
-    {"tcp://localhost.evil.com:1", true, false, "without encryption"},
-    {"tcp://127.1:5570", true, false, "without encryption"},
-    {"tcp://eth0:5570", true, true, "without encryption"},
-    {"tcp://127.0.0.1;10.0.0.1:55", true, false, "without encryption"},
+    {"tcp://*:5570", true, true, "and needs keys"},
+    {"tcp://*:5570", false, true, "and needs keys"},
+    {"tcp://0.0.0.0:5570", true, true, "and needs keys"},
+    {"tcp://[::]:5570", true, true, "and needs keys"},
+    {"tcp://[::ffff:127.0.0.1]:1", true, false, "and needs keys"},
+    {"tcp://10.0.0.1:5570", true, false, "and needs keys"},
+    {"tcp://128.0.0.1:5570", true, false, "and needs keys"},
+    {"tcp://db.example.com:5570", true, false, "and needs keys"},
+    {"tcp://localhost.evil.com:1", true, false, "and needs keys"},
+    {"tcp://127.1:5570", true, false, "and needs keys"},
+    {"tcp://eth0:5570", true, true, "and needs keys"},
+    {"tcp://127.0.0.1;10.0.0.1:55", true, false, "and needs keys"},
     {"tcp://127.0.0.1:*", true, false, "port of 1 to 65535"},
     {"tcp://127.0.0.1:0", true, true, "port of 1 to 65535"},
     {"tcp://127.0.0.1:65536", true, true, "port of 1 to 65535"},
@@ -97,10 +97,32 @@ static void the_refusal_beyond_loopback_names_keys(void **state)
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    assert_false(link_endpoint_check("tcp://*:5570", true, true, &error));
-    assert_non_null(strstr(error.hint, "links beyond loopback require keys, which are not available yet"));
-    assert_false(link_endpoint_check("tcp://127.0.0.1:5570", false, true, &error));
+    assert_false(link_endpoint_check("tcp://*:5570", ENDPOINT_PLAIN, true, &error));
+    assert_non_null(strstr(error.hint, "pgconvoy keygen"));
+    assert_false(link_endpoint_check("tcp://127.0.0.1:5570", ENDPOINT_STRICT, true, &error));
     assert_non_null(strstr(error.hint, "--plain"));
+}
+
+static void with_keys_every_address_may_be_used(void **state)
+{
+    (void)state;
+    static const char *const ADDRESSES[] = {"tcp://*:5570", "tcp://10.0.0.1:5570",
+                                            "tcp://deploy.example:5570", "tcp://127.0.0.1:5570",
+                                            "tcp://[2001:db8::1]:5570"};
+    for (size_t i = 0; i < sizeof ADDRESSES / sizeof ADDRESSES[0]; i++) {
+        ERROR_CLEANUP Error error = {0};
+        ENDPOINT_CLEANUP Endpoint endpoint = {0};
+        assert_true(endpoint_parse(ADDRESSES[i], ENDPOINT_KEYS, true, &endpoint, &error));
+        assert_true(endpoint.keys);
+        assert_int_equal(endpoint.ipv6, strchr(ADDRESSES[i], '[') != NULL);
+    }
+    /* Who says plain means it, but only where it is allowed. */
+    ERROR_CLEANUP Error error = {0};
+    ENDPOINT_CLEANUP Endpoint loopback = {0}, beyond = {0};
+    assert_true(endpoint_parse(ADDRESSES[3], ENDPOINT_KEYS | ENDPOINT_PLAIN, false, &loopback, &error));
+    assert_false(loopback.keys);
+    assert_true(endpoint_parse(ADDRESSES[1], ENDPOINT_KEYS | ENDPOINT_PLAIN, false, &beyond, &error));
+    assert_true(beyond.keys);
 }
 
 static void names_are_resolved_without_asking_anybody(void **state)
@@ -252,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_owner_of_this_process_may_be_at_the_other_end),
         cmocka_unit_test(the_refusal_beyond_loopback_names_keys),
+        cmocka_unit_test(with_keys_every_address_may_be_used),
         cmocka_unit_test(names_are_resolved_without_asking_anybody),
         cmocka_unit_test(the_folder_of_an_ipc_path_is_its_directory),
         cmocka_unit_test(a_path_too_long_for_the_system_is_refused_before_it_is_cut),

@@ -120,10 +120,10 @@ static JobMessage job_of(const char *operation, const char *database, const char
     };
 }
 
-/* Takes RESULTs until all of the job's tenants have one. */
-static void await_results(Fixture *fixture, const char *outcome)
+/* Takes RESULTs until all of the jobs' tenants have one. */
+static void await_results_of(Fixture *fixture, size_t jobs, const char *outcome)
 {
-    for (size_t seen = 0; seen < 2;) {
+    for (size_t seen = 0; seen < 2 * jobs;) {
         Message message = peer_await(&fixture->coordinator, MESSAGE_RESULT);
         ResultMessage *result = message.record;
         ResultItem *items = result->items.items;
@@ -132,6 +132,11 @@ static void await_results(Fixture *fixture, const char *outcome)
         seen += result->items.count;
         message_clear(&message);
     }
+}
+
+static void await_results(Fixture *fixture, const char *outcome)
+{
+    await_results_of(fixture, 1, outcome);
 }
 
 static void a_bundle_that_a_lost_session_was_to_bring_is_asked_for_again(void **state)
@@ -176,6 +181,34 @@ static void migrations_that_the_job_does_not_name_are_not_run(void **state)
     message_clear(&report);
     await_results(&fixture, "error");
     assert_true(clock_now_ms(&SYSTEM_CLOCK) - asked_ms < 3000);
+    stop(&fixture);
+}
+
+/* One run may have tenants' files in one phase and the shared schema's in the next. */
+static void a_job_of_other_migrations_asks_for_its_own(void **state)
+{
+    (void)state;
+    Fixture fixture;
+    start(&fixture, false);
+    ERROR_CLEANUP Error error = {0};
+    Migration first = {.name = (char *)"0001_a", .hash = (char *)"00", .sql = {(char *)"SELECT 1", 8}};
+    Migration second = {.name = (char *)"0001_b", .hash = (char *)"00", .sql = {(char *)"SELECT 2", 8}};
+    Bundle bundles[2] = {{.items = &first, .count = 1}, {.items = &second, .count = 1}};
+    JobMessage jobs[2];
+    for (int i = 0; i < 2; i++) {
+        assert_true(bundle_digest(&bundles[i], &error));
+        jobs[i] = job_of("migrate", "gone", bundles[i].digest);
+        jobs[i].phase = i + 1;
+        peer_send(&fixture.coordinator, MESSAGE_JOB, &jobs[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        Message request = peer_await(&fixture.coordinator, MESSAGE_BUNDLE_REQ);
+        assert_string_equal(((BundleRequestMessage *)request.record)->digest, bundles[i].digest);
+        message_clear(&request);
+        BundleMessage answer = {bundles[i].digest, {bundles[i].items, 1}};
+        peer_send(&fixture.coordinator, MESSAGE_BUNDLE, &answer);
+    }
+    await_results_of(&fixture, 2, "error"); /* there is no server */
     stop(&fixture);
 }
 
@@ -318,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bundle_that_a_lost_session_was_to_bring_is_asked_for_again),
         cmocka_unit_test(migrations_that_the_job_does_not_name_are_not_run),
+        cmocka_unit_test(a_job_of_other_migrations_asks_for_its_own),
         cmocka_unit_test(a_renewed_session_hears_again_what_has_begun),
         cmocka_unit_test(a_result_that_nobody_acknowledged_is_sent_again),
         cmocka_unit_test(a_drained_worker_gives_back_what_waits_for_its_bundle),

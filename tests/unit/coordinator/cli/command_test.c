@@ -2,31 +2,13 @@
 #include "coordinator/cli/commands.h"
 #include "tests/support/test.h"
 
-/* The commands themselves are not what is tested here, so they only tell that they ran. */
-int cli_migrate(const CliArguments *arguments)
-{
-    (void)arguments;
-    return 41;
-}
-
-int cli_status(const CliArguments *arguments)
-{
-    (void)arguments;
-    return 42;
-}
-
-int cli_sync(const CliArguments *arguments)
-{
-    (void)arguments;
-    return 43;
-}
-
 static const ExitCode EXITS[] = {{EXIT_DONE, NULL}, {-1, NULL}};
 static const Option JSON_ONLY[] = {{.name = "json", .setting = NO_SETTING, .doc = "as JSON"}};
 
 static const Command TEST_COMMANDS[] = {
     {.name = "seed", .summary = "Seed.", .usage = "", .example = "pgconvoy seed", .exits = EXITS},
     {.name = "seed:shared",
+     .alias = "seed-shared",
      .summary = "Seed the shared schema.",
      .usage = "",
      .example = "pgconvoy seed shared",
@@ -80,6 +62,17 @@ static void a_space_works_for_the_colon(void **state)
     assert_string_equal(called(&TEST_TABLE, WORDS("tenant", "drop")), "tenant:drop");
 }
 
+static void a_command_may_have_another_name(void **state)
+{
+    (void)state;
+    assert_string_equal(called(&TEST_TABLE, WORDS("seed-shared")), "seed:shared");
+    assert_string_equal(called(&TEST_TABLE, WORDS("--json", "seed-shared", "--quiet")), "seed:shared");
+    Error error = {0};
+    const Command *command = NULL;
+    assert_null(parse(&TEST_TABLE, WORDS("tenant-drop"), &command, &error));
+    error_clear(&error);
+}
+
 static void general_options_stand_on_either_side(void **state)
 {
     (void)state;
@@ -94,7 +87,7 @@ static void general_options_stand_on_either_side(void **state)
     assert_true(option_given(arguments, "json"));
     assert_true(option_given(arguments, "no-color"));
     assert_string_equal(config_text(arguments->config, SETTING_LOG_LEVEL), "debug");
-    assert_int_equal(command->run(arguments), 41);
+    assert_ptr_equal(command->run, cli_migrate);
     cli_arguments_free(arguments);
     assert_string_equal(called(&COMMANDS, WORDS("--log-level=debug", "status", "--json")), "status");
 }
@@ -253,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_space_works_for_the_colon),
+        cmocka_unit_test(a_command_may_have_another_name),
         cmocka_unit_test(general_options_stand_on_either_side),
         cmocka_unit_test(migrate_takes_all_of_its_options),
         cmocka_unit_test(status_needs_no_options),

@@ -33,7 +33,7 @@ static void the_tag_never_occurs_in_the_text(void **state)
 static void every_outcome_has_its_word(void **state)
 {
     (void)state;
-    static const char *const WORDS[] = {"done", "absent", "present", "stale", "busy", "no_schema"};
+    static const char *const WORDS[] = {"done", "absent", "present", "stale", "busy", "no_schema", "changed"};
     BlockOutcome outcome;
     for (int i = 0; i < BLOCK_OUTCOME_COUNT; i++) {
         assert_true(block_outcome_from_word(WORDS[i], &outcome));
@@ -121,6 +121,71 @@ static void a_probe_writes_nothing_and_a_record_runs_nothing(void **state)
     after(after(record.sql, "CREATE TABLE"), "INSERT");
 }
 
+static MigrationBlock build_seed(BlockMode mode, const StateRow *state, MigrationScript *script)
+{
+    static const char SQL[] = "SET lock_timeout = 1;\nSELECT 1;\n";
+    static Migration seed = {
+        .name = (char *)"x", .hash = (char *)"abc", .sql = {(char *)SQL, sizeof SQL - 1}};
+    Error error = {0};
+    MigrationBlock block = {0};
+    assert_true(migration_script_read(&seed, script, &error));
+    BlockRequest request = {.mode = mode,
+                            .schema = "we\"ird",
+                            .script = script,
+                            .state = state,
+                            .xid = "4711",
+                            .server_version = 150000};
+    assert_true(migration_block_build(&request, &block, &error));
+    return block;
+}
+
+static void expect_order(const char *sql, const char *const order[])
+{
+    for (; *order != NULL; order++)
+        sql = after(sql, *order) + 1;
+}
+
+static void a_seed_continues_the_transaction_that_was_opened(void **state)
+{
+    (void)state;
+    const StateRow row = {"seed", "it's", "abc"};
+    MigrationScript scripts[4] = {0};
+    MigrationBlock open MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, &row, &scripts[0]);
+    expect_order(open.sql,
+                 (const char *const[]){"BEGIN ISOLATION LEVEL", "set_config('search_path', ", "\nDO $pgc",
+                                       "pg_try_advisory_xact_lock(", "current_schema()",
+                                       "to_regclass('\"we\"\"ird\".\"__pgconvoy_state\"')",
+                                       "name = 'it''s' AND digest = 'abc'", "'present'", "'changed'",
+                                       "'done'", "pg_current_xact_id()", "pg_postmaster_start_time()", NULL});
+    assert_null(strstr(open.sql, "EXECUTE"));
+    assert_null(strstr(open.sql, "COMMIT;"));
+    MigrationBlock unrecorded MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, NULL, &scripts[1]);
+    assert_null(strstr(unrecorded.sql, STATE_TABLE));
+    MigrationBlock plain MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, NULL, &scripts[2]);
+    assert_null(strstr(plain.sql, "BEGIN ISOLATION LEVEL"));
+    assert_null(strstr(plain.sql, STATE_TABLE));
+    assert_int_equal(block_do_index(&plain), 1);
+    assert_int_equal(block_commit_index(&plain), 3);
+    MigrationBlock once MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, &row, &scripts[3]);
+    expect_order(once.sql, (const char *const[]){"SET lock_timeout = 1\n;", "\nDO $pgc",
+                                                 "pg_try_advisory_xact_lock(", "current_schema()",
+                                                 "EXECUTE $pgc0$SELECT 1$pgc0$;", "set_config('role', ",
+                                                 "CREATE TABLE", "INSERT INTO", "\nCOMMIT;\n", NULL});
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        migration_script_clear(&scripts[i]);
+}
+
+static void closing_looks_for_the_transaction_first(void **state)
+{
+    (void)state;
+    MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0};
+    MigrationBlock block MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_CLOSE, NULL, &script);
+    expect_order(block.sql, (const char *const[]){"DO $pgc", "IS DISTINCT FROM '4711'::pg_catalog.xid8",
+                                                  "'done'", "\nCOMMIT;\n", "RESET ALL", NULL});
+    assert_null(strstr(block.sql, "BEGIN ISOLATION LEVEL"));
+    assert_int_equal(block_do_index(&block), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +193,8 @@ int main(void)
         cmocka_unit_test(every_outcome_has_its_word),
         cmocka_unit_test(a_block_locks_looks_applies_records_and_cleans_up_in_this_order),
         cmocka_unit_test(a_probe_writes_nothing_and_a_record_runs_nothing),
+        cmocka_unit_test(a_seed_continues_the_transaction_that_was_opened),
+        cmocka_unit_test(closing_looks_for_the_transaction_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
