@@ -7,6 +7,7 @@
 static const char TARGET_FORMAT[] = "format";
 static const char MIGRATION_NAME[] = "name";
 static const char KEY_FILE[] = "file";
+static const char SOURCE_ID[] = "from";
 
 static const Option SHARED_OPTIONS[] = {
     {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
@@ -153,8 +154,6 @@ static const ExitCode RUN_EXITS[] = {
     {EXIT_DONE, NULL}, {EXIT_USAGE, "there is no such run, or its journal is damaged"}, {-1, NULL},
 };
 
-static const char SOURCE_ID[] = "from";
-
 static const Option CLONE_TENANTS[] = {
     {.name = "from",
      .argument = "ID",
@@ -181,10 +180,6 @@ static const Option CLONE_OPTIONS[] = {
      .setting = NO_SETTING,
      .doc = "for scripts that say so: nothing is asked, and no tenant is ever replaced"},
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
-    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
-    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
-    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
-    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
 };
 
 static const ExitCode CLONE_EXITS[] = {
@@ -193,4 +188,5 @@ static const ExitCode CLONE_EXITS[] = {
     {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
+
 /* clang-format on */

@@ -79,6 +79,8 @@ static const char RICH[] =
     "CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;\n"
     "CREATE TRIGGER heard AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION hear();\n"
     "ALTER TABLE events_2024 DISABLE TRIGGER heard;\n"
+    "ALTER TABLE events_rest ENABLE ALWAYS TRIGGER heard; ALTER TABLE orders SET (autovacuum_enabled = "
+    "off);\n"
     "CREATE CONSTRAINT TRIGGER checked AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
     "EXECUTE FUNCTION hear();\n"
     "CREATE VIEW happy AS SELECT u.*, c.name AS country_name FROM users u LEFT JOIN countries c ON c.code = "

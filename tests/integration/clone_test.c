@@ -1,5 +1,6 @@
 /* Cloning: what the copy has, and what it has nothing to do with. */
 #include "tests/integration/clone_support.h"
+#include "worker/ops/clone_plan.h"
 
 /* What a digest does not look at: comments, rights, settings of columns, owners; one line each. */
 static char *trimmings_of(const char *schema)
@@ -371,6 +372,49 @@ static void children_lose_what_their_parents_lose(void **state)
     expect_same_digest("src", "t");
 }
 
+static void a_view_that_needs_rows_is_left_empty_without_them(void **state)
+{
+    (void)state;
+    sql_run(bench->admin,
+            "CREATE SCHEMA src; CREATE TABLE src.a (x int); INSERT INTO src.a VALUES (1); CREATE "
+            "MATERIALIZED VIEW src.m AS SELECT 1 / count(*) AS part FROM src.a");
+    CLONED_CLEANUP Cloned cloned = clone_to_t();
+    expect_cloned(&cloned);
+    expect_names(&cloned.result.warnings, "materialized view m: not as in the source: division by zero");
+    sql_run(bench->admin, "INSERT INTO t.a VALUES (1); REFRESH MATERIALIZED VIEW t.m");
+}
+
+/* The last look before COMMIT, should a name ever mean more than it says. */
+static void a_copy_that_reaches_into_its_source_is_found(void **state)
+{
+    (void)state;
+    static const char *const REACHES[] = {
+        "CREATE VIEW t.v AS SELECT * FROM src.a",
+        "CREATE TABLE t.b (e src.e)",
+        "CREATE TABLE t.b (x int DEFAULT nextval('src.s'))",
+        "CREATE TABLE t.b (x int REFERENCES src.a)",
+        "CREATE FUNCTION t.f() RETURNS SETOF src.a LANGUAGE sql AS 'SELECT NULL::int'",
+    };
+    Error error ERROR_CLEANUP = {0};
+    sql_run(bench->admin,
+            "CREATE SCHEMA src; CREATE TABLE src.a (x int PRIMARY KEY); CREATE TYPE src.e AS ENUM (); "
+            "CREATE SEQUENCE src.s; CREATE SCHEMA t");
+    Connection *connection = reservoir_acquire(bench->direct, NULL, 5000, &error);
+    ClonePlan plan = {0};
+    assert_true(connection_exec(connection, "BEGIN", NULL, &error));
+    assert_true(clone_plan_read(&plan, connection, "src", "t", &error));
+    assert_true(clone_plan_check_apart(&plan, connection, "t", &error));
+    for (size_t i = 0; i < sizeof REACHES / sizeof REACHES[0]; i++) {
+        sql_run(bench->admin, "DROP SCHEMA t CASCADE; CREATE SCHEMA t; %s", REACHES[i]);
+        assert_false(clone_plan_check_apart(&plan, connection, "t", &error));
+        assert_non_null(strstr(error.message, "of the clone would still need the source"));
+        error_clear(&error);
+    }
+    clone_plan_clear(&plan);
+    assert_true(connection_exec(connection, "ROLLBACK; RESET search_path", NULL, &error));
+    reservoir_release(bench->direct, connection, 1);
+}
+
 static void half_made_indexes_and_memberships_are_left_behind(void **state)
 {
     (void)state;
@@ -454,6 +498,8 @@ int main(void)
         CLONE_TEST(odd_names_mean_the_same_in_the_clone),
         CLONE_TEST(a_role_that_is_no_superuser_clones_what_it_owns),
         CLONE_TEST(children_lose_what_their_parents_lose),
+        CLONE_TEST(a_view_that_needs_rows_is_left_empty_without_them),
+        CLONE_TEST(a_copy_that_reaches_into_its_source_is_found),
         CLONE_TEST(half_made_indexes_and_memberships_are_left_behind),
         CLONE_TEST(owners_and_their_rights_come_along_where_the_role_may),
         CLONE_TEST(a_transaction_pooler_is_as_good),

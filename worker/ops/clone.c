@@ -48,6 +48,19 @@ static CloneEnd after_busy(Clone *clone)
     return CLONE_FAILED;
 }
 
+/* A worker that died cannot say whether the target is its work, and nobody else can see it. */
+static CloneEnd after_taken(Clone *clone)
+{
+    Turn *turn = clone->turn;
+    if (!turn->tenant->recovering)
+        return CLONE_FAILED;
+    error_set(&turn->error, ERROR_UNKNOWN,
+              "tenant \"%s\" exists, and whether a worker that died has cloned it could not be learned",
+              turn->tenant->id);
+    error_set_hint(&turn->error, "compare it with its source by diff, or drop it and clone again");
+    return CLONE_FAILED;
+}
+
 static CloneEnd attempt(Clone *clone)
 {
     Turn *turn = clone->turn;
@@ -66,6 +79,8 @@ static CloneEnd attempt(Clone *clone)
     case CLONE_MADE:
     case CLONE_FOUND:
         return CLONE_OVER;
+    case CLONE_TAKEN:
+        return after_taken(clone);
     case CLONE_BUSY:
         return after_busy(clone);
     case CLONE_LOST:
@@ -90,18 +105,6 @@ static bool check_request(Turn *turn)
     return schema_name_check(options->source_schema, error) && schema_name_check(turn->tenant->schema, error);
 }
 
-/* A worker that died cannot say whether the target is its work, and the next one cannot see it. */
-static void doubt_earlier_attempt(Turn *turn)
-{
-    if (!turn->tenant->recovering || strstr(turn->error.message, "already exists") == NULL ||
-        turn->error.sqlstate[0] != '\0')
-        return;
-    error_set(&turn->error, ERROR_UNKNOWN,
-              "tenant \"%s\" exists, and whether a worker that died has cloned it could not be learned",
-              turn->tenant->id);
-    error_set_hint(&turn->error, "compare it with its source by diff, or drop it and clone again");
-}
-
 static bool run(Clone *clone)
 {
     Turn *turn = clone->turn;
@@ -113,8 +116,6 @@ static bool run(Clone *clone)
     CloneEnd end;
     while ((end = attempt(clone)) == CLONE_AGAIN)
         ;
-    if (end == CLONE_FAILED)
-        doubt_earlier_attempt(turn);
     turn_step_clear(&clone->step);
     return end == CLONE_OVER;
 }

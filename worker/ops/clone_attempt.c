@@ -307,34 +307,31 @@ static bool make_nodes(Attempt *attempt, Error *error)
     return good;
 }
 
-/* Filled in the order in which they were made. */
-static bool refresh_views(Attempt *attempt, CloneScript *script, Error *error)
+/* Over tables without rows a query may divide by none, and with rights that were refused the clone is whole,
+ * too: the result says what it lacks. */
+static bool is_forgivable(const Attempt *attempt, const CloneLate *late, const Error *error)
 {
-    const ClonePlan *plan = &attempt->plan;
-    for (size_t i = 0; i < plan->nodes.count; i++) {
-        const CloneNode *node = &plan->nodes.items[plan->order[i]];
-        if (node->rank != CLONE_VIEW)
-            continue;
-        for (size_t k = 0; k < plan->late.count; k++) {
-            const CloneLate *late = &plan->late.items[k];
-            if (late->step == CLONE_REFRESH && late->relation == node->relation &&
-                !clone_script_add(script, late->label, late->statement, error))
-                return false;
-        }
-    }
-    return true;
+    if (late->step >= CLONE_RIGHT)
+        return strcmp(error->sqlstate, "42501") == 0;
+    static const char *const OF_THE_QUERY[] = {"22", "23", "42", "P0"};
+    for (size_t i = 0; i < sizeof OF_THE_QUERY / sizeof OF_THE_QUERY[0]; i++)
+        if (strncmp(error->sqlstate, OF_THE_QUERY[i], 2) == 0)
+            return !attempt->request->options->with_data;
+    return false;
 }
 
-/* Rights may be refused: the clone is whole without them, and the result says what it lacks. */
-static bool try_right(Attempt *attempt, const CloneLate *late, Error *error)
+/* One statement that may fail without harm to the rest. */
+static bool try_late(Attempt *attempt, const CloneLate *late, Error *error)
 {
     BUFFER_CLEANUP Buffer sql = {0};
     buffer_appendf(&sql, "SAVEPOINT pgconvoy; %s; RELEASE pgconvoy", late->statement);
+    if (is_cancelled(attempt, error))
+        return false;
     if (buffer_failed(&sql))
         return error_memory(error);
     if (connection_exec(attempt->connection, buffer_text(&sql), NULL, error))
         return true;
-    if (strcmp(error->sqlstate, "42501") != 0) {
+    if (!is_forgivable(attempt, late, error)) {
         clone_error_about(error, late->label);
         return false;
     }
@@ -345,21 +342,38 @@ static bool try_right(Attempt *attempt, const CloneLate *late, Error *error)
            note_warning(attempt, buffer_text(&sql), error);
 }
 
+/* Filled in the order in which they were made. */
+static bool refresh_views(Attempt *attempt, Error *error)
+{
+    const ClonePlan *plan = &attempt->plan;
+    for (size_t i = 0; i < plan->nodes.count; i++) {
+        const CloneNode *node = &plan->nodes.items[plan->order[i]];
+        for (size_t k = 0; node->rank == CLONE_VIEW && k < plan->late.count; k++) {
+            const CloneLate *late = &plan->late.items[k];
+            if (late->step == CLONE_REFRESH && late->relation == node->relation &&
+                !try_late(attempt, late, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool finish_one(Attempt *attempt, CloneScript *script, const CloneLate *late, Error *error)
+{
+    if (late->step == CLONE_REFRESH || clone_plan_leaves_out(&attempt->plan, late->relation))
+        return true;
+    if (late->step < CLONE_RIGHT)
+        return clone_script_add(script, late->label, late->statement, error);
+    return clone_script_flush(script, error) && try_late(attempt, late, error);
+}
+
 static bool finish(Attempt *attempt, Error *error)
 {
     const ClonePlan *plan = &attempt->plan;
     CloneScript script = {.connection = attempt->connection};
-    bool good = refresh_views(attempt, &script, error);
-    for (size_t i = 0; good && i < plan->late.count; i++) {
-        const CloneLate *late = &plan->late.items[i];
-        if (late->step == CLONE_REFRESH || clone_plan_leaves_out(plan, late->relation))
-            continue;
-        if (late->step < CLONE_RIGHT)
-            good = clone_script_add(&script, late->label, late->statement, error);
-        else
-            good = !is_cancelled(attempt, error) && clone_script_flush(&script, error) &&
-                   try_right(attempt, late, error);
-    }
+    bool good = refresh_views(attempt, error);
+    for (size_t i = 0; good && i < plan->late.count; i++)
+        good = finish_one(attempt, &script, &plan->late.items[i], error);
     good = good && clone_script_flush(&script, error);
     clone_script_clear(&script);
     return good;
@@ -383,6 +397,7 @@ static bool copy_schema(Attempt *attempt, Error *error)
 {
     return make_plan(attempt, error) && begin_target(attempt, error) && list_tables(attempt, error) &&
            make_nodes(attempt, error) && finish(attempt, error) &&
+           connection_exec(attempt->connection, SETTINGS, NULL, error) &&
            clone_plan_check_apart(&attempt->plan, attempt->connection, attempt->request->schemas.target,
                                   error) &&
            !is_cancelled(attempt, error);
@@ -433,7 +448,9 @@ static CloneVerdict judge(Attempt *attempt, Error *error)
     if (request->probe)
         return CLONE_ABSENT;
     memcpy(attempt->report.transaction, look.transaction, sizeof look.transaction);
-    return check_look(request, &look, error) && copy_schema(attempt, error) ? CLONE_MADE : CLONE_REFUSED;
+    if (!check_look(request, &look, error))
+        return look.source_exists && look.target_exists ? CLONE_TAKEN : CLONE_REFUSED;
+    return copy_schema(attempt, error) ? CLONE_MADE : CLONE_REFUSED;
 }
 
 CloneVerdict clone_attempt(const CloneRequest *request, Connection *connection, CloneReport *report,

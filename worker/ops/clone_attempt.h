@@ -29,6 +29,7 @@ typedef enum CloneVerdict {
     CLONE_MADE,
     CLONE_FOUND,   /* the earlier attempt has made it; the report stays as it is */
     CLONE_ABSENT,  /* probe: it has not */
+    CLONE_TAKEN,   /* the target is there, and no work of this clone's; the error says so */
     CLONE_BUSY,    /* somebody works on one of the two tenants */
     CLONE_REFUSED, /* an error, and nothing stays */
     CLONE_LOST,    /* COMMIT was sent, and no answer came */
