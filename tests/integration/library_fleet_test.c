@@ -127,6 +127,87 @@ static void workers_elsewhere_do_what_needs_no_callback(void **state)
     fleet_free(fleet);
 }
 
+static bool has_marks(void *fleet)
+{
+    return sql_number(((Fleet *)fleet)->connection, "SELECT count(*) FROM public.marks") >= 2;
+}
+
+static void a_run_that_breaks_off_says_what_became_of_everybody(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 12);
+    fleet_add_markers(fleet, 1, "0.2");
+    const char *endpoint = fleet_endpoint();
+    Process *worker =
+        fleet_start(fleet, (const char *const[]){"pgconvoy-worker", "--listen", endpoint, "--plain", NULL});
+    Heard heard = {.tenants = "t0001 t0002 t0003 t0004 t0005 t0006 t0007 t0008 t0009 t0010 t0011 t0012"};
+    pgconvoy_database database;
+    pgconvoy_migrator_options options = fleet_options(fleet, &heard, &database);
+    const char *const SETTINGS[] = {"coordinator.workers",
+                                    endpoint,
+                                    "coordinator.plain",
+                                    "true",
+                                    "wire.heartbeat_ms",
+                                    "50",
+                                    "wire.suspect_ms",
+                                    "100",
+                                    "wire.dead_ms",
+                                    "300",
+                                    "coordinator.wait_ms",
+                                    "2000",
+                                    "run.concurrency",
+                                    "2",
+                                    NULL};
+    options.settings = SETTINGS;
+    options.database_count = 0;
+    Caller caller = {.migrator = pgconvoy_migrator_new(&options, NULL)};
+    assert_int_equal(pthread_create(&caller.thread, NULL, call_migrate, &caller), 0);
+    await(has_marks, fleet, 30000, "the first batch to be done");
+    process_signal(worker, SIGKILL);
+    pthread_join(caller.thread, NULL);
+    assert_false(caller.ok);
+    assert_int_equal(caller.results.total, 12);
+    assert_true(caller.results.succeeded >= 2);
+    assert_true(caller.results.skipped > 0);
+    assert_int_equal(caller.results.total,
+                     caller.results.succeeded + caller.results.failed + caller.results.skipped);
+    fleet_assert_nothing_twice(fleet);
+    pgconvoy_migration_results_clear(&caller.results);
+    pgconvoy_migrator_free(caller.migrator);
+    process_free(worker);
+    fleet_free(fleet);
+}
+
+static void a_pooler_may_stand_before_the_server(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 3);
+    fleet_add_markers(fleet, 2, NULL);
+    cluster_start_bouncer(cluster, 4);
+    char *url = cluster_bouncer_url(cluster, fleet->database);
+    Heard heard = {.tenants = "t0001 t0002 t0003"};
+    pgconvoy_database database;
+    pgconvoy_migrator_options options = fleet_options(fleet, &heard, &database);
+    database.url = url;
+    pgconvoy_error error = {0};
+    pgconvoy_migrator *migrator = pgconvoy_migrator_new(&options, &error);
+    CLEAN(migration_results) results = {0};
+    CLEAN(sync_status) sync = {0};
+    CLEAN(schema_drift_status) drift = {0};
+    expect_no_error(pgconvoy_migrate_all(migrator, NULL, &results, &error), &error);
+    expect_totals(&results, 3, 0, 0);
+    expect_no_error(pgconvoy_get_sync_status(migrator, &sync, &error), &error);
+    assert_int_equal(sync.in_sync, 3);
+    expect_no_error(pgconvoy_get_schema_drift(migrator, NULL, &drift, &error), &error);
+    assert_int_equal(drift.no_drift, 3);
+    expect_no_error(pgconvoy_create_tenant(migrator, "new", NULL, NULL, &error), &error);
+    expect_no_error(pgconvoy_drop_tenant(migrator, "new", NULL, NULL, &error), &error);
+    fleet_assert_nothing_twice(fleet);
+    pgconvoy_migrator_free(migrator);
+    free(url);
+    fleet_free(fleet);
+}
+
 static void a_tenant_is_created_and_dropped(void **state)
 {
     (void)state;
@@ -424,6 +505,8 @@ int main(void)
         cmocka_unit_test(calls_from_two_threads_are_independent_and_apply_once),
         cmocka_unit_test(a_hundred_calls_leave_no_trace_in_the_process),
         cmocka_unit_test(workers_elsewhere_do_what_needs_no_callback),
+        cmocka_unit_test(a_run_that_breaks_off_says_what_became_of_everybody),
+        cmocka_unit_test(a_pooler_may_stand_before_the_server),
         cmocka_unit_test(a_tenant_is_created_and_dropped),
         cmocka_unit_test(a_create_whose_migration_fails_says_what_stays),
         cmocka_unit_test(tracking_tables_are_compared_and_repaired),
