@@ -557,6 +557,16 @@ static const Command ROWS_OF_COMMANDS[] = {
         .positionals = 1,
         .run = cli_run_resume,
     },
+    {
+        .name = "run:retry-failed",
+        .summary = "Run a command again for the tenants that failed or were skipped.",
+        .usage = "RUN",
+        .example = "pgconvoy run retry-failed 4f2a91c3",
+        .exits = MIGRATE_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_retry_failed,
+    },
 };
 /* clang-format on */
 
