@@ -248,13 +248,6 @@ static const ExitCode DIFF_EXITS[] = {
     {-1, NULL},
 };
 
-static const ExitCode INTROSPECT_EXITS[] = {
-    {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
-    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
-    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
-};
-
-
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -417,6 +410,34 @@ static const Command ROWS_OF_COMMANDS[] = {
             },
         .required = SOURCE_ID,
         .run = cli_tenant_clone,
+    },
+    {
+        .name = "doctor",
+        .summary = "Look at configuration, databases, tenants, files and workers before a run does.",
+        .usage = "[options]",
+        .example = "pgconvoy doctor --json",
+        .exits = DOCTOR_EXITS,
+        .groups =
+            {
+                {"Migrations", ROWS(DOCTOR_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_doctor,
+    },
+    {
+        .name = "metrics",
+        .summary = "Show the pools that this command has, and with --health how the databases answer.",
+        .usage = "[--health] [options]",
+        .example = "pgconvoy metrics --health --json",
+        .exits = METRICS_EXITS,
+        .groups =
+            {
+                {"Metrics", ROWS(METRICS_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_metrics,
     },
     {
         .name = "keygen",

@@ -58,7 +58,6 @@ typedef struct Driver {
     Subject *subject;
     pgconvoy_pool_manager *pools;
     json_t *pools_config;
-    bool cleanup_running; /* the contract has no question for it */
     SavedPool saved[SAVED_POOLS];
     size_t saved_count;
     Background backgrounds[BACKGROUNDS];

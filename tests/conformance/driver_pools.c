@@ -91,7 +91,6 @@ static Answer dispose(Driver *driver, const json_t *args)
 {
     (void)args;
     pgconvoy_pool_manager_dispose(driver->pools);
-    driver->cleanup_running = false;
     return answer_text("<undefined>");
 }
 
@@ -100,7 +99,6 @@ static Answer start_cleanup(Driver *driver, const json_t *args)
     (void)args;
     pgconvoy_error error = {0};
     bool ok = pgconvoy_pool_manager_start_cleanup(driver->pools, &error);
-    driver->cleanup_running = ok;
     return finish(ok, "<undefined>", &error);
 }
 
@@ -108,14 +106,13 @@ static Answer stop_cleanup(Driver *driver, const json_t *args)
 {
     (void)args;
     pgconvoy_pool_manager_stop_cleanup(driver->pools);
-    driver->cleanup_running = false;
     return answer_text("<undefined>");
 }
 
 static Answer cleanup_running(Driver *driver, const json_t *args)
 {
     (void)args;
-    return answer_bool(driver->cleanup_running);
+    return answer_bool(pgconvoy_pool_manager_cleanup_runs(driver->pools));
 }
 
 static Answer cleanup_now(Driver *driver, const json_t *args)
@@ -169,9 +166,7 @@ static Answer health_check(Driver *driver, const json_t *args)
     pgconvoy_health_options options = {.no_ping = !flag_of(given, "ping", true),
                                        .no_shared = !flag_of(given, "includeShared", true),
                                        .ping_timeout_ms = number_of(given, "pingTimeoutMs", 0)};
-    /* None named means everybody there. */
-    const json_t *named = json_object_get(given, "tenantIds");
-    const char **ids = texts_of(json_array_size(named) > 0 ? named : NULL, &options.tenant_count);
+    const char **ids = texts_of(json_object_get(given, "tenantIds"), &options.tenant_count);
     options.tenant_ids = ids;
     pgconvoy_health_check_result health = {0};
     pgconvoy_error error = {0};
