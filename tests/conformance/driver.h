@@ -180,6 +180,6 @@ const char *step_name(const json_t *step);
 void backgrounds_join(Driver *driver);
 
 /* Rows as JSON objects, or what the other implementation's query builder makes of a failure. */
-Answer query_answer(struct pg_conn *connection, const char *sql); /* driver_query.c */
+Answer db_query(struct pg_conn *connection, const char *sql); /* driver_query.c */
 bool sql_execute(const char *url, const char *sql, char **ret_message);
 int64_t sql_count(const char *url, const char *sql);

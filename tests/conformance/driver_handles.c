@@ -22,8 +22,8 @@ static Answer query_db(pgconvoy_db *db, const char *sql)
 {
     pgconvoy_error error = {0};
     pgconvoy_connection *connection = pgconvoy_db_acquire(db, 0, &error);
-    Answer answer = connection != NULL ? query_answer(pgconvoy_connection_pg(connection), sql)
-                                       : query_failed(sql, &error);
+    Answer answer =
+        connection != NULL ? db_query(pgconvoy_connection_pg(connection), sql) : query_failed(sql, &error);
     if (connection != NULL)
         pgconvoy_db_release(db, connection);
     pgconvoy_error_clear(&error);
@@ -147,7 +147,8 @@ static Answer pools_identical(Driver *driver, const json_t *args)
 
 /* --- beside the pools --- */
 
-static const char OURS[] = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pm'";
+static const char OURS[] = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pm'"
+                           " AND datname = current_database()";
 
 static Answer server_connections(Driver *driver, const json_t *args)
 {
@@ -171,7 +172,7 @@ static Answer tx_killed(Driver *driver, const json_t *args)
     snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", PQbackendPID(pg));
     if (!sql_execute(driver->url, sql, &message))
         free(message);
-    Answer answer = query_answer(pg, "SELECT 1");
+    Answer answer = db_query(pg, "SELECT 1");
     pgconvoy_db_release(db, connection);
     pgconvoy_db_unref(db);
     return answer;

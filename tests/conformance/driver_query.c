@@ -1,89 +1,26 @@
 /* SQL of the cases themselves: what a user of the library does with a connection, and what steps do beside
  * it. */
 #include "tests/conformance/driver.h"
-#include <libpq-fe.h>
+#include "tests/conformance/query.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Types that arrive in JavaScript as something else than their text; 64-bit numbers stay texts there. */
-enum {
-    OID_BOOL = 16,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_OID = 26,
-    OID_JSON = 114,
-    OID_FLOAT4 = 700,
-    OID_FLOAT8 = 701,
-    OID_JSONB = 3802,
-};
-
-static json_t *cell_json(const PGresult *result, int row, int column)
+static Answer failed(const char *sql, const char *cause)
 {
-    if (PQgetisnull(result, row, column))
-        return json_null();
-    const char *text = PQgetvalue(result, row, column);
-    switch (PQftype(result, column)) {
-    case OID_BOOL:
-        return json_boolean(text[0] == 't');
-    case OID_INT2:
-    case OID_INT4:
-    case OID_OID:
-        return must_json(json_integer(strtoll(text, NULL, 10)));
-    case OID_FLOAT4:
-    case OID_FLOAT8:
-        return must_json(json_real(strtod(text, NULL)));
-    case OID_JSON:
-    case OID_JSONB:
-        return must_json(json_loads(text, JSON_DECODE_ANY, NULL));
-    default:
-        return must_json(json_string(text));
-    }
+    char *message = NULL;
+    if (asprintf(&message, "Failed query: %s\nparams: ", sql) < 0)
+        must_json(NULL);
+    Answer answer = answer_thrown(message, cause);
+    free(message);
+    return answer;
 }
 
-static json_t *rows_json(const PGresult *result)
+Answer db_query(PGconn *connection, const char *sql)
 {
-    json_t *rows = must_json(json_array());
-    for (int row = 0; row < PQntuples(result); row++) {
-        json_t *object = must_json(json_object());
-        for (int column = 0; column < PQnfields(result); column++)
-            json_object_set_new(object, PQfname(result, column), cell_json(result, row, column));
-        json_array_append_new(rows, object);
-    }
-    return rows;
-}
-
-/* The server's primary message, or libpq's own words without their line end; for free(). */
-static char *failure_of(PGconn *connection, const PGresult *result)
-{
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (message == NULL)
-        message = PQerrorMessage(connection);
-    return strndup(message, strcspn(message, "\n"));
-}
-
-static bool succeeded(const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
-}
-
-Answer query_answer(PGconn *connection, const char *sql)
-{
-    PGresult *result = PQexec(connection, sql);
-    Answer answer;
-    if (succeeded(result)) {
-        answer = answer_value(rows_json(result));
-    } else {
-        char *cause = failure_of(connection, result), *message = NULL;
-        if (cause == NULL || asprintf(&message, "Failed query: %s\nparams: ", sql) < 0)
-            must_json(NULL);
-        answer = answer_thrown(message, cause);
-        free(message);
-        free(cause);
-    }
-    PQclear(result);
+    Answered answered = query_answer(connection, sql);
+    Answer answer = answered.rows != NULL ? answer_value(answered.rows) : failed(sql, answered.failure);
+    free(answered.failure);
     return answer;
 }
 
@@ -97,13 +34,12 @@ bool sql_execute(const char *url, const char *sql, char **ret_message)
 {
     PGconn *connection = PQconnectdb(url);
     PQsetNoticeProcessor(connection, ignore_notice, NULL);
-    PGresult *result = PQexec(connection, sql);
-    bool ok = succeeded(result);
-    if (!ok && (*ret_message = failure_of(connection, result)) == NULL)
-        must_json(NULL);
-    PQclear(result);
+    Answered answered = query_answer(connection, sql);
+    json_decref(answered.rows);
+    if (answered.failure != NULL)
+        *ret_message = answered.failure;
     PQfinish(connection);
-    return ok;
+    return answered.failure == NULL;
 }
 
 int64_t sql_count(const char *url, const char *sql)
@@ -147,9 +83,10 @@ bool run_seed(void *context, const char *tenant_id, PGconn *connection, pgconvoy
     json_array_foreach(json_object_get(seed->script, "sql"), index, statement)
     {
         char *sql = with_id(json_string_value(statement), tenant_id);
-        PGresult *result = PQexec(connection, sql);
-        bool ok = succeeded(result) || seed_failed(sql, error);
-        PQclear(result);
+        Answered answered = query_answer(connection, sql);
+        bool ok = answered.failure == NULL || seed_failed(sql, error);
+        json_decref(answered.rows);
+        free(answered.failure);
         free(sql);
         if (!ok)
             return false;

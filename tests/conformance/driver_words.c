@@ -7,14 +7,14 @@
  * Ours say the same in the library's own words, with the system's in `detail`; so that texts of the server,
  * which must be equal, are compared at all, those of the system are put into Node's here. */
 
-/* "...at 127.0.0.1:5432" of a message: the place, up to the end of the word. */
+/* "... at 127.0.0.1:5432/db": the place without its database. */
 static char *place_of(const char *message)
 {
     const char *at = strstr(message, " at ");
     if (at == NULL)
         return NULL;
     at += strlen(" at ");
-    return strndup(at, strcspn(at, " ,\n"));
+    return strndup(at, strcspn(at, "/ ,\n"));
 }
 
 static char *refused(const char *message)
@@ -39,7 +39,7 @@ static char *no_folder(const char *message)
 
 static const struct {
     const char *begin; /* of the message */
-    const char *cause; /* in message or detail */
+    const char *cause; /* in the detail, of those that have one */
     const char *code;
     char *(*words)(const char *message);
 } WORDS[] = {
@@ -52,8 +52,7 @@ char *node_words(const char *message, const char *detail, const char **ret_code)
     for (size_t i = 0; message != NULL && i < sizeof WORDS / sizeof WORDS[0]; i++) {
         if (strncmp(message, WORDS[i].begin, strlen(WORDS[i].begin)) != 0)
             continue;
-        if (strstr(message, WORDS[i].cause) == NULL &&
-            (detail == NULL || strstr(detail, WORDS[i].cause) == NULL))
+        if (detail != NULL && strstr(detail, WORDS[i].cause) == NULL)
             continue;
         char *words = WORDS[i].words(message);
         if (words != NULL)
