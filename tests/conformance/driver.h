@@ -173,6 +173,7 @@ Answer migrator_call(Subject *subject, const char *name, const json_t *args); /*
 Answer schema_call(Subject *subject, const char *name, const json_t *args);   /* driver_schemas.c */
 Answer pool_call(Driver *driver, const char *name, const json_t *args);       /* driver_pools.c */
 Answer handle_call(Driver *driver, const char *name, const json_t *args);     /* driver_handles.c */
+Answer drizzle_migrate(Driver *driver, const json_t *step);                   /* driver_drizzle.c */
 Answer step_run(Driver *driver, const json_t *step);                          /* driver_steps.c */
 const char *step_name(const json_t *step);
 

@@ -225,6 +225,16 @@ static SeedScript seed_of(Subject *subject, const json_t *args, size_t index)
                         .script = json_object_get(argument_at(args, index), "$seed")};
 }
 
+/* There a seed connects with its first query, whose error names the query alone. */
+static void blame_query(Answer *answer, const SeedScript *seed)
+{
+    const char *sql = json_string_value(json_array_get(json_object_get(seed->script, "sql"), 0));
+    if (seed->called || sql == NULL || json_object_get(answer->returned, "error") == NULL)
+        return;
+    json_object_set_new(answer->returned, "error",
+                        must_json(json_sprintf("Failed query: %s\nparams: ", sql)));
+}
+
 static Answer seed_tenant(Subject *subject, const json_t *args)
 {
     SeedScript seed = seed_of(subject, args, 1);
@@ -232,7 +242,12 @@ static Answer seed_tenant(Subject *subject, const json_t *args)
     pgconvoy_error error = {0};
     bool ok =
         pgconvoy_seed_tenant(subject->migrator, text_argument(args, 0), run_seed, &seed, &result, &error);
-    return finish_tenant_seed_result(ok, &result, &error);
+    bool unreachable =
+        result.sqlstate == NULL && result.outcome != NULL && strcmp(result.outcome, "error") == 0;
+    Answer answer = finish_tenant_seed_result(ok, &result, &error);
+    if (unreachable)
+        blame_query(&answer, &seed);
+    return answer;
 }
 
 static Answer seed_all(Subject *subject, const json_t *args)
