@@ -137,9 +137,9 @@ static void judge_tenants(Doctor *doctor, Fleet *fleet)
         doctor->report->tenant_count = (int64_t)list.count;
         add_check(doctor, NAME, "ok", NULL, "Found %zu tenant(s)", list.count);
     } else {
-        add_check(doctor, NAME, "error", error.detail, "%s", message_of(&error));
-        add_advice(doctor, "high", error.hint != NULL ? error.hint : "Check the section `tenants`",
-                   "Tenant discovery failed");
+        add_check(doctor, NAME, "error", error.detail != NULL ? error.detail : error.hint, "%s",
+                  message_of(&error));
+        add_advice(doctor, "high", "Check the section `tenants` of pgconvoy.yaml", "Tenant discovery failed");
     }
     tenant_list_clear(&list);
 }

@@ -389,6 +389,7 @@ static const struct {
     {"seedAll", seed_all},
     {"seedTenants", seed_tenants},
     {"hasSharedMigrations", has_shared_migrations},
+    {"hasSharedSeeding", has_shared_migrations}, /* one and the same: there is a shared schema */
     {"migrateShared", migrate_shared},
     {"markSharedAsApplied", mark_shared_as_applied},
     {"getSharedStatus", get_shared_status},

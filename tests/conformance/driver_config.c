@@ -82,6 +82,15 @@ static const char *text_or(const json_t *config, const char *key, const char *ot
     return text != NULL ? text : text_of(config, other_key);
 }
 
+/* There a schema object says that there is a shared schema, here the folder of its migrations. */
+static const char *shared_folder(const Driver *driver, const json_t *config)
+{
+    const char *folder = text_of(driver->document, "sharedMigrationsFolder");
+    if (folder == NULL && json_object_get(config, "sharedSchema") != NULL)
+        folder = text_of(driver->document, "migrationsFolder");
+    return folder;
+}
+
 Subject *subject_new(Driver *driver, const json_t *changes, pgconvoy_error *error)
 {
     Subject *subject = calloc(1, sizeof *subject);
@@ -102,7 +111,7 @@ Subject *subject_new(Driver *driver, const json_t *changes, pgconvoy_error *erro
         .migrations_table = text_of(config, "migrationsTable"),
         .table_format = text_of(config, "tableFormat"),
         .default_format = text_of(config, "defaultFormat"),
-        .shared_folder = text_of(driver->document, "sharedMigrationsFolder"),
+        .shared_folder = shared_folder(driver, config),
         .shared_table = text_of(config, "sharedMigrationsTable"),
         .shared_table_format = text_or(config, "sharedTableFormat", "tableFormat"),
         .shared_default_format = text_or(config, "sharedDefaultFormat", "defaultFormat"),

@@ -64,8 +64,11 @@ json_t *events_by_tenant(const json_t *events)
 pgconvoy_decision decide(void *context, const char *tenant_id, const char *message)
 {
     const RunCallbacks *callbacks = context;
+    const char *code;
+    char *words = node_words(message, NULL, &code);
     event_add(callbacks->driver, json_pack("{ss,ss,ss}", "onError", callbacks->on_error, "tenantId",
-                                           tenant_id, "message", message));
+                                           tenant_id, "message", words != NULL ? words : message));
+    free(words);
     return strcmp(callbacks->on_error, "continue") == 0 ? PGCONVOY_CONTINUE : PGCONVOY_ABORT;
 }
 

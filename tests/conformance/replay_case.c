@@ -260,7 +260,8 @@ static int signal_of(const json_t *command)
     return name == NULL ? 0 : strcmp(name, "SIGINT") == 0 ? SIGINT : SIGTERM;
 }
 
-/* What counts of a command: whether it succeeded, and its JSON; of an error only that it is one. */
+/* What counts of a command: whether it succeeded, and its JSON (null when it printed none); of an error only
+ * that it is one. */
 static json_t *play_command(const Replay *replay, const json_t *command)
 {
     const json_t *args = json_object_get(command, "args");
@@ -278,8 +279,7 @@ static json_t *play_command(const Replay *replay, const json_t *command)
         json_decref(json);
         json = json_pack("{s:b}", "error", 1);
     }
-    if (json != NULL)
-        json_object_set_new(answer, "json", json);
+    json_object_set_new(answer, "json", json != NULL ? json : json_null());
     free(ended.out);
     process_free(process);
     return answer;
