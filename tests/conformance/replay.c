@@ -121,6 +121,13 @@ static json_t *load(const char *path)
     return content;
 }
 
+static void case_file_free(CaseFile *file)
+{
+    json_decref(file->content);
+    free(file->path);
+    free(file);
+}
+
 static bool in_groups(const json_t *case_, int count, char **groups)
 {
     const char *group = json_string_value(json_object_get(case_, "group"));
@@ -141,7 +148,9 @@ static size_t list_cases(const char *folder, int group_count, char **groups, str
         if (tests == NULL || file == NULL || asprintf(&file->path, "%s/%s", folder, entries[i]->d_name) < 0)
             abort();
         file->content = load(file->path);
-        if (in_groups(file->content, group_count, groups))
+        if (!in_groups(file->content, group_count, groups))
+            case_file_free(file);
+        else
             tests[count++] =
                 (struct CMUnitTest){.name = json_string_value(json_object_get(file->content, "case")),
                                     .test_func = play,
@@ -176,5 +185,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s FOLDER [GROUP...]\n", argv[0]);
         return 2;
     }
-    return _cmocka_run_group_tests("conformance", tests, count, start, stop);
+    int failed = _cmocka_run_group_tests("conformance", tests, count, start, stop);
+    for (size_t i = 0; i < count; i++)
+        case_file_free(tests[i].initial_state);
+    free(tests);
+    return failed;
 }
