@@ -1,5 +1,5 @@
-/* Options and exit codes of commands, those that several share excepted: rows of command_table.c, and of nobody
- * else. */
+/* Options and exit codes of commands, those that several share excepted: rows of command_table.c, and of
+ * nobody else. */
 #pragma once
 #include "coordinator/cli/command.h"
 

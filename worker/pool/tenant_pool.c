@@ -153,6 +153,8 @@ static void end_turn(TenantPool *pool)
         pthread_cond_signal(&turn->changed);
     } else {
         pool->lent--;
+        if (pool->manager->disposed)
+            pthread_cond_broadcast(&pool->manager->returned);
     }
     pthread_mutex_unlock(&pool->manager->mutex);
     tenant_pool_unref(pool);
@@ -244,6 +246,7 @@ static Connection *acquire(TenantPool *pool, int64_t wait_ms, bool try_anyway, E
     }
     pthread_mutex_lock(&manager->mutex);
     bool disposed = manager->disposed;
+    loan->borrower = pthread_self();
     if (!disposed)
         DL_APPEND(pool->loans, loan);
     pthread_mutex_unlock(&manager->mutex);

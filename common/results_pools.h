@@ -20,7 +20,9 @@ extern const RecordType TENANT_POOL_METRICS; /* all but `connections`, which rec
 
 typedef pgconvoy_metrics_result MetricsResult;
 
-extern const RecordType METRICS_RESULT; /* for record_clear(); JSON nests pools and shared */
+extern const RecordType METRICS_RESULT; /* for record_clear() */
+/* JSON on one line, which nests pools and shared; for free(), NULL when memory ran out. */
+char *metrics_result_json(const MetricsResult *result);
 
 typedef pgconvoy_tenant_warmup_result TenantWarmupResult;
 

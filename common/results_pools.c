@@ -1,4 +1,5 @@
-#include "worker/pool/pool_results.h"
+#include "common/results_pools.h"
+#include "common/json.h"
 
 #define FIELD(structure, member, json, kind, rule)                          \
     {                                                                       \
@@ -73,3 +74,63 @@ static const RecordField WARMUP_FIELDS[] = {
     RECORDS(WarmupResult, details, "details", TENANT_WARMUP_RESULT),
 };
 const RecordType WARMUP_RESULT = RECORD_TYPE("warmup", WarmupResult, WARMUP_FIELDS);
+
+/* Appends a member, also when its value is NULL because memory ran out. */
+static bool add_member(json_t *object, const char *name, json_t *value)
+{
+    return json_object_set_new(object, name, value) == 0;
+}
+
+static json_t *connections_to_json(const PoolConnections *connections)
+{
+    return json_pack("{s:I,s:I,s:I}", "total", (json_int_t)connections->total, "idle",
+                     (json_int_t)connections->idle, "waiting", (json_int_t)connections->waiting);
+}
+
+/* The record's own fields with `connections` in their midst, where the contract has it. */
+static json_t *tenant_metrics_to_json(const TenantPoolMetrics *metrics)
+{
+    json_t *rest = record_to_json(&TENANT_POOL_METRICS, metrics), *object = json_object();
+    bool good = rest != NULL && object != NULL &&
+                add_member(object, "tenantId", json_incref(json_object_get(rest, "tenantId"))) &&
+                add_member(object, "schemaName", json_incref(json_object_get(rest, "schemaName"))) &&
+                add_member(object, "connections", connections_to_json(&metrics->connections)) &&
+                json_object_update_missing(object, rest) == 0;
+    json_decref(rest);
+    if (good)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *tenants_to_json(const RecordList *tenants)
+{
+    json_t *array = json_array();
+    const TenantPoolMetrics *items = tenants->items;
+    for (size_t i = 0; array != NULL && i < tenants->count; i++) {
+        if (json_array_append_new(array, tenant_metrics_to_json(&items[i])) == 0)
+            continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+/* A NULL among the values, because memory ran out, makes all of it NULL. */
+static json_t *metrics_to_json(const MetricsResult *result)
+{
+    json_t *connections = result->shared_initialized ? connections_to_json(&result->shared) : json_null();
+    const char *timestamp = result->timestamp != NULL ? result->timestamp : "";
+    return json_pack("{s:{s:I,s:I,s:o},s:{s:b,s:o},s:s}", "pools", "total", (json_int_t)result->total,
+                     "maxPools", (json_int_t)result->max_pools, "tenants", tenants_to_json(&result->tenants),
+                     "shared", "initialized", result->shared_initialized, "connections", connections,
+                     "timestamp", timestamp);
+}
+
+char *metrics_result_json(const MetricsResult *result)
+{
+    json_t *document = metrics_to_json(result);
+    char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    json_decref(document);
+    return text;
+}
