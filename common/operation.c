@@ -18,6 +18,7 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_INTROSPECT] = {"introspect", OPERATION_TENANT, false, false, 10, &TENANT_SCHEMA},
     [OPERATION_SEED] = {"seed", OPERATION_TENANT, true, true, 50, &TENANT_SEED_RESULT},
     [OPERATION_CONVERT] = {"convert-format", OPERATION_TENANT, true, true, 50, &CONVERT_RESULT},
+    [OPERATION_CLONE] = {"clone", OPERATION_TENANT, true, false, 50, &CLONE_RESULT},
 };
 
 const Operation *operation_get(OperationId id)

@@ -23,6 +23,7 @@ typedef enum OperationId {
     OPERATION_INTROSPECT,
     OPERATION_SEED,
     OPERATION_CONVERT,
+    OPERATION_CLONE,
     OPERATION_COUNT,
 } OperationId;
 

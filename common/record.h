@@ -35,6 +35,7 @@ typedef enum FieldRule {
     FIELD_OPTIONAL, /* absent while NULL, zero, false or empty */
     FIELD_NULLABLE, /* null while NULL (text) or negative (integer) */
     FIELD_WIRE,     /* on the wire only, never in JSON */
+    FIELD_ASKED,    /* an integer that is absent in JSON while negative: nobody asked for it */
 } FieldRule;
 
 typedef struct RecordType RecordType;

@@ -7,6 +7,7 @@
 static const char TARGET_FORMAT[] = "format";
 static const char MIGRATION_NAME[] = "name";
 static const char KEY_FILE[] = "file";
+static const char SOURCE_ID[] = "from";
 
 static const Option SHARED_OPTIONS[] = {
     {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
@@ -151,6 +152,41 @@ static const ExitCode GENERATE_EXITS[] = {
 
 static const ExitCode RUN_EXITS[] = {
     {EXIT_DONE, NULL}, {EXIT_USAGE, "there is no such run, or its journal is damaged"}, {-1, NULL},
+};
+
+static const Option CLONE_TENANTS[] = {
+    {.name = "from",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = SOURCE_ID,
+     .doc = "the tenant to copy (db/ID when there are several databases)"},
+    {.name = "to", .argument = "ID", .setting = NO_SETTING, .doc = "the new tenant, in the same database"},
+};
+
+static const Option CLONE_OPTIONS[] = {
+    {.name = "include-data", .setting = NO_SETTING, .doc = "copy the rows, too"},
+    {.name = "anonymize",
+     .argument = "T.C[=VALUE]",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "this value, or null, in column C of every row of table T"},
+    {.name = "exclude-tables",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "leave these tables out"},
+    {.name = "force",
+     .letter = 'f',
+     .setting = NO_SETTING,
+     .doc = "for scripts that say so: nothing is asked, and no tenant is ever replaced"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode CLONE_EXITS[] = {
+    {EXIT_DONE, "the clone is there"},
+    {EXIT_FAILED, "the tenant was not cloned, and nothing of a clone stays"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
 /* clang-format on */

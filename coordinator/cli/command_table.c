@@ -402,6 +402,23 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_introspect,
     },
     {
+        .name = "tenant:clone",
+        .summary = "Copy a tenant's whole schema, with or without its rows, as another tenant.",
+        .usage = "--from ID --to ID [--include-data [--anonymize T.C[=VALUE]]] [options]",
+        .example = "pgconvoy tenant:clone --from acme --to acme_test --include-data --anonymize users.email=x@example.com",
+        .exits = CLONE_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(CLONE_TENANTS)},
+                {"Copy", ROWS(CLONE_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = SOURCE_ID,
+        .run = cli_tenant_clone,
+    },
+    {
         .name = "keygen",
         .summary = "Make a key pair, and print the line that the other side's peers file needs.",
         .usage = "--file FILE [--role coordinator|worker] [--name NAME] [--show]",

@@ -11,6 +11,7 @@ int cli_tenant_drop(const CliArguments *arguments);    /* tenant_drop.c */
 int cli_tenant_exists(const CliArguments *arguments);  /* tenant_exists.c */
 int cli_diff(const CliArguments *arguments);           /* diff.c */
 int cli_introspect(const CliArguments *arguments);     /* introspect.c */
+int cli_tenant_clone(const CliArguments *arguments);   /* tenant_clone.c */
 int cli_keygen(const CliArguments *arguments);         /* keygen.c */
 int cli_seed_shared(const CliArguments *arguments);    /* seed_shared.c */
 int cli_seed_all(const CliArguments *arguments);       /* seed_shared.c */

@@ -52,6 +52,7 @@ OpFunction op_exists, op_create, op_drop;
 OpFunction op_digest, op_introspect;
 OpFunction op_seed;
 OpFunction op_convert;
+OpFunction op_clone;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);

@@ -17,6 +17,7 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_INTROSPECT] = op_introspect,
     [OPERATION_SEED] = op_seed,
     [OPERATION_CONVERT] = op_convert,
+    [OPERATION_CLONE] = op_clone,
 };
 
 OpFunction *op_function(OperationId id)
