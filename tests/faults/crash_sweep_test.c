@@ -15,7 +15,8 @@ static Fleet *fleet;
 static int start(void **state)
 {
     (void)state;
-    cluster = cluster_start("max_connections = 60");
+    /* The checks are long statements about little: compiling them takes seconds. */
+    cluster = cluster_start("max_connections = 60\njit = off");
     fleet = fleet_new(cluster, TENANTS);
     fleet_add_markers(fleet, MIGRATIONS, NULL);
     return 0;
@@ -140,13 +141,13 @@ static void sweep(const Way *way)
 static void a_run_with_its_worker_inside_is_resumed_after_any_point(void **state)
 {
     (void)state;
-    sweep(&(Way){"one tenant at a time, resumed", WORDS(MIGRATE, "--concurrency", "1"), NULL, true, 12});
+    sweep(&(Way){"one tenant at a time, resumed", WORDS(MIGRATE, "--concurrency", "1"), NULL, true, 10});
 }
 
 static void a_run_with_its_worker_inside_is_run_again_after_any_point(void **state)
 {
     (void)state;
-    sweep(&(Way){"all tenants at a time, run again", WORDS(MIGRATE, "--concurrency", "6"), NULL, false, 12});
+    sweep(&(Way){"all tenants at a time, run again", WORDS(MIGRATE, "--concurrency", "6"), NULL, false, 10});
 }
 
 static void a_coordinator_may_die_at_any_line_of_its_journal(void **state)
@@ -155,7 +156,7 @@ static void a_coordinator_may_die_at_any_line_of_its_journal(void **state)
     const char *endpoint = fleet_endpoint();
     for (int resume = 0; resume < 2; resume++)
         sweep(&(Way){resume == 1 ? "coordinator, resumed" : "coordinator, run again",
-                     WORDS(MIGRATE, "--listen", endpoint, "--plain"), endpoint, resume == 1, 4});
+                     WORDS(MIGRATE, "--listen", endpoint, "--plain"), endpoint, resume == 1, 3});
 }
 
 /* The coordinator of a worker that dies gives its tenants to the next worker, and tells the truth of both. */
@@ -172,7 +173,7 @@ static void a_worker_may_die_at_any_message_to_the_server(void **state)
     crash_run(fleet, words, 0, NULL);
     stop_worker(worker);
     long points = crash_count_end(&count, what), deaths = 0;
-    for (long at = 1; at <= points; at += crash_step(points, 6)) {
+    for (long at = 1; at <= points; at += crash_step(points, 5)) {
         crash_renew(fleet);
         Process *dies = start_worker(endpoint, at), *run = crash_start(fleet, words, 0);
         while (!process_ended(dies) && !process_ended(run))
