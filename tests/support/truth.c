@@ -2,14 +2,18 @@
 #include "tests/support/test.h"
 #include <stdio.h>
 
-/* A SELECT of (schema, migration) over all tenants' tracking tables. */
+/* A SELECT of (schema, migration) over all tenants' tracking tables. Rows of the hash formats are told by
+ * their order, which is the files'. */
 static char *ledger_of(Fleet *fleet)
 {
-    char *tables =
-        sql_text(fleet->connection, "SELECT string_agg(format('SELECT %%L::text, name::text FROM %%I.%%I',"
-                                    " nspname, nspname, relname), ' UNION ALL ')"
-                                    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                                    " WHERE relname = '__drizzle_migrations'");
+    char *tables = sql_text(
+        fleet->connection,
+        "SELECT string_agg(format('SELECT %%L::text, ' || CASE WHEN EXISTS (SELECT FROM pg_attribute"
+        "  WHERE attrelid = c.oid AND attname = 'hash') THEN 'format(''%%%%s_m%%%%s'', lpad((row_number()"
+        "  OVER (ORDER BY id))::text, 4, ''0''), row_number() OVER (ORDER BY id))' ELSE 'name::text' END ||"
+        " ' FROM %%I.%%I', nspname, nspname, relname), ' UNION ALL ')"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE relname = '__drizzle_migrations'");
     if (tables[0] != '\0')
         return tables;
     free(tables);

@@ -3,7 +3,7 @@
  *
  * Each function gives NULL when everything holds, else what does not (malloc'ed, one line). The fleet's
  * migrations are markers (fleet_add_markers): the names of their files, their marks in public.marks and the
- * rows of the tracking tables (name format) must tell the same story.
+ * rows of the tracking tables must tell the same story.
  */
 #pragma once
 #include "tests/support/fleet.h"
