@@ -12,12 +12,14 @@
  */
 #include "common/log.h"
 #include "tests/faults/soak_run.h"
-#include "tests/support/test.h"
 #include "tests/support/truth.h"
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +44,15 @@ typedef struct Soak {
     size_t count, capacity;
 } Soak;
 
+/* Ends the program with words; cmocka's assertions are mute outside a test. */
+static void need(bool good, const char *what)
+{
+    if (good)
+        return;
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
 static double now_s(void)
 {
     struct timespec now;
@@ -57,8 +68,7 @@ static double rss_kib(pid_t pid)
     long pages = -1;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%*d %ld", &pages), 1);
+    need(file != NULL && fscanf(file, "%*d %ld", &pages) == 1, path);
     fclose(file);
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
@@ -69,7 +79,7 @@ static int descriptors(pid_t pid)
     int count = 0;
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *folder = opendir(path);
-    assert_non_null(folder);
+    need(folder != NULL, path);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(folder);
@@ -81,7 +91,7 @@ static void look(Soak *soak, pid_t pid)
     if (soak->count == soak->capacity) {
         soak->capacity = soak->capacity * 2 + 1024;
         soak->samples = realloc(soak->samples, soak->capacity * sizeof *soak->samples);
-        assert_non_null(soak->samples);
+        need(soak->samples != NULL, "samples");
     }
     soak->samples[soak->count++] = (Sample){now_s() - soak->begun_s, rss_kib(pid), descriptors(pid)};
 }
@@ -240,9 +250,9 @@ static void run_here(const Soak *soak, bool status)
 static void soak_coordinator(Soak *soak)
 {
     Error error = {0};
-    assert_int_equal(chdir(soak->fleet->folder), 0);
+    need(chdir(soak->fleet->folder) == 0, soak->fleet->folder);
     soak->config = config_load("pgconvoy.yaml", &error);
-    assert_non_null(soak->config);
+    need(soak->config != NULL, "pgconvoy.yaml");
     while (time_is_left(soak)) {
         renew(soak);
         run_here(soak, false);
@@ -251,7 +261,7 @@ static void soak_coordinator(Soak *soak)
         look(soak, getpid());
     }
     config_free(soak->config);
-    assert_int_equal(chdir("/"), 0);
+    need(chdir("/") == 0, "/");
 }
 
 static int usage(void)
