@@ -89,8 +89,8 @@ static void expect_refused(const Case *test, long at)
 {
     char *out, *err;
     int status = fleet_run(fleet, test->words, &out, &err);
-    if (status != 1 || strstr(err, "exists") == NULL)
-        fail_msg("%s, point %ld: exit %d: %s", test->name, at, status, err);
+    if (status != 1 || (strstr(out, "exists") == NULL && strstr(err, "exists") == NULL))
+        fail_msg("%s, point %ld: exit %d: %s%s", test->name, at, status, out, err);
     free(out);
     free(err);
 }

@@ -92,6 +92,7 @@ static void stop_worker(Process *worker)
 {
     if (worker == NULL)
         return;
+    process_await_text(worker, "ready with", DEADLINE_MS); /* before that the signal kills it */
     process_signal(worker, SIGTERM);
     assert_int_equal(process_wait(worker, DEADLINE_MS), 0);
     process_free(worker);
