@@ -67,6 +67,9 @@ void record_clear(const RecordType *type, void *record);
 /* Deep copy into *ret_record, which is overwritten; untouched when memory runs out. */
 bool record_copy(const RecordType *type, void *ret_record, const void *record, Error *error) MUST_CHECK;
 
+/* Where a record keeps the text that the type calls `name`; NULL when it has none. */
+char **record_text(const RecordType *type, void *record, const char *name);
+
 /* Appends a copy of text; false when memory ran out (the list is unchanged). */
 bool text_list_add(TextList *list, const char *text) MUST_CHECK;
 void text_list_clear(TextList *list);

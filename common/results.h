@@ -61,4 +61,5 @@ typedef struct ParseResult {
 extern const RecordType PARSE_RESULT;
 
 #include "common/results_clone.h"
+#include "common/results_doctor.h"
 #include "common/results_tenants.h"

@@ -14,7 +14,10 @@ typedef struct Pair {
 static bool resolve(Pair *pair, const char *id, TenantList *ret_list, Error *error)
 {
     pair->who.tenant = id;
-    return fleet_list(&pair->fleet, ret_list, error);
+    if (!fleet_list(&pair->fleet, ret_list, error))
+        return false;
+    const char *refusal = ret_list->items[0].refusal;
+    return refusal == NULL || error_set(error, ERROR_TENANTS, "%s", refusal);
 }
 
 /* An id without a database means the source's. */

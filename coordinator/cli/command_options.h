@@ -189,4 +189,29 @@ static const ExitCode CLONE_EXITS[] = {
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
 };
 
+static const ExitCode DOCTOR_EXITS[] = {
+    {EXIT_DONE, "nothing is wrong"},  {EXIT_FAILED, "a check failed"},
+    {EXIT_USAGE, NULL},               {EXIT_INTERRUPTED, "interrupted"},
+    {-1, NULL},
+};
+
+static const Option DOCTOR_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+};
+
+static const Option METRICS_OPTIONS[] = {
+    {.name = "health", .setting = NO_SETTING, .doc = "ask every database whether it answers, and how fast"},
+};
+
+static const ExitCode METRICS_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "with --health: a database does not answer"},
+    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const ExitCode INTROSPECT_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
 /* clang-format on */
