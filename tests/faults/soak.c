@@ -3,19 +3,19 @@
  *   faults-soak worker|coordinator [--seconds N] [--seed S]
  *
  * worker: a worker process serves run after run: migrations that it has not seen, status, runs that are
- * stopped, coordinators that are killed. coordinator: this process itself makes run after run with a worker
- * hosted inside.
+ * stopped, coordinators that are killed. coordinator: this process itself makes run after run by calls of the
+ * library, with a worker hosted inside.
  *
  * Resident memory and open descriptors are looked at between runs. After SETTLING_S everything has been used
  * once, and from there on memory may grow by a tenth, and the fewest descriptors of a minute by none. A
  * shorter run judges the descriptors of its second half alone: allocators have not come to rest by then.
  */
 #include "common/log.h"
-#include "tests/faults/soak_run.h"
 #include "tests/support/truth.h"
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <pgconvoy/migrator.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,6 @@ typedef struct Soak {
     Fleet *fleet;
     const char *endpoint;
     Process *worker;
-    Config *config;
     unsigned int random;
     long rounds;
     double begun_s, seconds;
@@ -237,30 +236,45 @@ static void soak_worker(Soak *soak)
     process_free(soak->worker);
 }
 
-static void run_here(const Soak *soak, bool status)
+static pgconvoy_migrator *open_migrator(void)
 {
-    Error error = {0};
-    size_t tenants = 0;
-    if (soak_run(soak->config, status, &tenants, &error) && tenants == TENANTS)
-        return;
-    fprintf(stderr, "a run here failed: %s\n", error.code != ERROR_NONE ? error.message : "too few tenants");
-    exit(1);
+    pgconvoy_error error = {0};
+    pgconvoy_migrator *migrator =
+        pgconvoy_migrator_new(&(pgconvoy_migrator_options){.config_file = "pgconvoy.yaml"}, &error);
+    need(migrator != NULL, error.message);
+    return migrator;
 }
 
+/* As a host program does it: a call, a look at its result, and the result given back. */
+static void call_library(pgconvoy_migrator *migrator)
+{
+    pgconvoy_error error = {0};
+    pgconvoy_migration_results migrated = {0};
+    pgconvoy_migration_statuses statuses = {0};
+    need(pgconvoy_migrate_all(migrator, NULL, &migrated, &error), error.message);
+    need(migrated.succeeded == TENANTS, "not everybody was migrated");
+    pgconvoy_migration_results_clear(&migrated);
+    need(pgconvoy_get_status(migrator, &statuses, &error), error.message);
+    need(statuses.details.count == TENANTS, "not everybody was looked at");
+    pgconvoy_migration_statuses_clear(&statuses);
+}
+
+/* A migrator serves ten rounds, then it is another one's turn. */
 static void soak_coordinator(Soak *soak)
 {
-    Error error = {0};
     need(chdir(soak->fleet->folder) == 0, soak->fleet->folder);
-    soak->config = config_load("pgconvoy.yaml", &error);
-    need(soak->config != NULL, "pgconvoy.yaml");
+    pgconvoy_migrator *migrator = open_migrator();
     while (time_is_left(soak)) {
         renew(soak);
-        run_here(soak, false);
+        call_library(migrator);
         hold_true(truth_incomplete(soak->fleet, MIGRATIONS));
-        run_here(soak, true);
+        if (soak->rounds % 10 == 0) {
+            pgconvoy_migrator_free(migrator);
+            migrator = open_migrator();
+        }
         look(soak, getpid());
     }
-    config_free(soak->config);
+    pgconvoy_migrator_free(migrator);
     need(chdir("/") == 0, "/");
 }
 
