@@ -28,11 +28,8 @@ long crash_count_end(CrashCount *count, const char *what);
 /* Runs the command to its end and gives the number of its points. */
 long crash_count(Fleet *fleet, const char *const words[], const char *what);
 
-/* The step from point to point over `points`, so that about `tries` are tried. */
+/* The step from point to point over `points`, so that about `tries` are tried, of every kind. */
 long crash_step(long points, long tries);
-
-/* Every point is to be tried. */
-bool crash_all(void);
 
 /* The tenants' schemas are there and empty, and there are no others, no marks and no journals. */
 void crash_renew(Fleet *fleet);
