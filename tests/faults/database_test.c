@@ -159,7 +159,8 @@ static void disk_full(void **state)
     }
     json_decref(report);
     fault_note("the run stopped after %zu tenants had failed with 53100", full);
-    assert_true(full > 0);
+    /* Not twenty: the first one ends the run, and those in flight meet the same. */
+    assert_in_range(full, 1, 8);
     assert_int_equal(mount("none", tablespace, "tmpfs", MS_REMOUNT, "size=256m"), 0);
     char *url = strdup(stage->fleet->database);
     stage_close(stage);
@@ -282,7 +283,7 @@ static void database_link_cut(void **state)
 {
     (void)state;
     static const long LENGTHS[] = {50, 300, 700, 1500, 3000, 6000};
-    Stage *stage = stage_new(30, 3, "0.01");
+    Stage *stage = stage_new(60, 3, "0.03");
     stage->chaos = chaos_start(fault_cluster->port);
     char url[128];
     snprintf(url, sizeof url, "postgresql://postgres@127.0.0.1:%d/%s", stage->chaos->port,
@@ -290,14 +291,19 @@ static void database_link_cut(void **state)
     fleet_configure(stage->fleet, url, NULL);
     stage_worker(stage, stage->endpoint);
     for (size_t i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) {
-        /* The parse and discovery of the run come through whole. */
-        atomic_store(&stage->chaos->control->cut_after, 0);
         long long before = sql_number(stage->fleet->connection, "SELECT count(*) FROM public.marks");
         stage_run(stage, 1, WORDS("--on-error", "continue"));
-        if (before < 80)
+        if (before < 175)
             stage_await_marks(stage, before + 1);
+        else
+            process_wait(stage->run, 60000);
+        long cuts = atomic_load(&stage->chaos->control->cuts);
         atomic_store(&stage->chaos->control->cut_after, LENGTHS[i]);
         chaos_reset(stage->chaos);
+        /* A tenant whose COMMIT got no answer is asked about for ten minutes, so the fault has to end. */
+        while (!process_ended(stage->run) && atomic_load(&stage->chaos->control->cuts) < cuts + 12)
+            sleep_ms(5);
+        atomic_store(&stage->chaos->control->cut_after, 0);
         int status = process_wait(stage->run, 60000);
         assert_true(status == 0 || status == 1 || status == 4);
         json_decref(stage_end_run(stage, status));
