@@ -58,6 +58,13 @@ void fault_not_run(const char *reason)
     skip();
 }
 
+const char *fault_program(const char *name)
+{
+    static char path[512];
+    snprintf(path, sizeof path, PGCONVOY_BIN_DIR "/%s", name);
+    return path;
+}
+
 void fault_note(const char *format, ...)
 {
     va_list args;

@@ -16,6 +16,13 @@
 /* The group setup of a theme starts it, with a pooler in front. */
 extern Cluster *fault_cluster;
 
+/* Whether this build is one of a sanitizer, whose runtime needs the address space and the first place. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { FAULT_SANITIZED = 1 };
+#else
+enum { FAULT_SANITIZED = 0 };
+#endif
+
 typedef struct FaultRow {
     const char *name, *fault; /* the row's name, and the fault in a few words */
     void (*run)(void **state);
@@ -26,6 +33,9 @@ int fault_main(int argc, char **argv, const FaultRow rows[], size_t count);
 
 /* Ends the row: this machine cannot do it. Such a row never counts as passed. */
 void fault_not_run(const char *reason);
+
+/* A file of the build's bin folder, in a static buffer. */
+const char *fault_program(const char *name);
 
 /* Something measured, for the page of results. */
 void fault_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
