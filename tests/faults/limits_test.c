@@ -56,11 +56,13 @@ static void free_descriptors(pid_t pid)
 /* It may wait and refuse, but not turn in circles. */
 static void assert_no_spin(Process *process, const char *name)
 {
+    sleep_ms(1500); /* it may take a look's time to see that something is wrong */
     double before_s = cpu_s(process->pid);
-    sleep_ms(2000); /* the length of the fault */
+    sleep_ms(3000); /* the length of the fault */
     double spent_s = cpu_s(process->pid) - before_s;
-    fault_note("the %s without descriptors used %.2f s of processor time in 2 s", name, spent_s);
-    assert_true(spent_s < 0.5);
+    fault_note("the %s without descriptors used %.2f s of processor time in 3 s", name, spent_s);
+    /* On a machine with much to do, one that turns in circles gets little more than this. */
+    assert_true(spent_s < (FAULT_SANITIZED ? 0.5 : 0.12));
 }
 
 /* The worker has its link and none for a connection to the database. */
@@ -123,6 +125,7 @@ static void coordinator_without_descriptors(void **state)
     for (int i = 0; i < 2; i++)
         stage_worker(stage, stage->endpoint);
     process_await_text(stage->workers[2], "ready with", 10000);
+    process_await_text(stage->run, "no file descriptors are left", 10000);
     assert_no_spin(stage->run, "coordinator");
     free_descriptors(stage->run->pid);
     process_await_text(stage->workers[1], "serving", 30000);
