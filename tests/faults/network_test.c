@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -191,39 +190,16 @@ static void cut_after_bytes(void **state)
     stage_close(stage);
 }
 
-static void add_key(Stage *stage, const char *name, const char *role, const char *peers)
-{
-    char key[64], path[512], *line = NULL;
-    snprintf(key, sizeof key, "%s.key", name);
-    assert_int_equal(process_run(stage->fleet->folder, NULL,
-                                 WORDS("pgconvoy", "keygen", "--file", key, "--role", role, "--name", name),
-                                 &line, NULL),
-                     0);
-    write_file(stage->fleet->folder, peers, line);
-    snprintf(path, sizeof path, "%s/%s", stage->fleet->folder, peers);
-    chmod(path, 0644);
-    free(line);
-}
-
-static Process *worker_with_key(Stage *stage, const char *endpoint)
-{
-    return stage_worker_words(stage, WORDS("pgconvoy-worker", "--coordinator", endpoint, "--slots", "4",
-                                           "--key-file", "known.key", "--peers", "coordinators"));
-}
-
 /* With keys a damaged byte is noticed by the encryption; the connection ends, and the next one works. */
 static void flipped_bits(void **state)
 {
     (void)state;
     Stage *stage = stage_new(60, 3, "0.02");
-    add_key(stage, "deploy", "coordinator", "coordinators");
-    add_key(stage, "known", "worker", "workers");
+    stage_add_keys(stage);
     stage_put_chaos_before_coordinator(stage);
-    worker_with_key(stage, stage_chaos_endpoint(stage));
+    stage_worker_with_key(stage, stage_chaos_endpoint(stage), "known.key");
     atomic_store(&stage->chaos->control->flip_after, 20000); /* beyond the largest message */
-    stage->run = fleet_start(stage->fleet,
-                             WORDS("pgconvoy", "migrate", "--all", "--listen", stage->endpoint, "--key-file",
-                                   "deploy.key", "--peers", "workers", "--schedule", "rolling", "--json"));
+    stage_run_with_key(stage, stage->endpoint);
     stage_end_well(stage);
     assert_true(atomic_load(&stage->chaos->control->flips) >= 1);
     stage_close(stage);
@@ -234,10 +210,9 @@ static void flipped_bits_in_handshake(void **state)
 {
     (void)state;
     Stage *stage = stage_new(20, 2, NULL);
-    add_key(stage, "deploy", "coordinator", "coordinators");
-    add_key(stage, "known", "worker", "workers");
+    stage_add_keys(stage);
     stage_put_chaos_before_coordinator(stage);
-    worker_with_key(stage, stage_chaos_endpoint(stage));
+    stage_worker_with_key(stage, stage_chaos_endpoint(stage), "known.key");
     atomic_store(&stage->chaos->control->flip_after, 180);
     stage->run = fleet_start(stage->fleet, WORDS("pgconvoy", "migrate", "--all", "--listen", stage->endpoint,
                                                  "--key-file", "deploy.key", "--peers", "workers", "--json"));

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { ROWS_MAX = 64, RUN_MS = 60000, FULL_RUN_MS = 500000, MORE_WORDS = 24 };
@@ -167,6 +168,48 @@ void stage_run(Stage *stage, int min_workers, const char *const more[])
         words[n++] = more[i];
     process_free(stage->run);
     stage->run = fleet_start(stage->fleet, words);
+}
+
+/* Makes NAME.key and appends its line to a peers file. */
+static void add_key(Stage *stage, const char *name, const char *role, const char *peers)
+{
+    char key[64], *path, *line;
+    snprintf(key, sizeof key, "%s.key", name);
+    int status = process_run(
+        stage->fleet->folder, NULL,
+        (const char *const[]){"pgconvoy", "keygen", "--file", key, "--role", role, "--name", name, NULL},
+        &line, NULL);
+    assert_int_equal(status, 0);
+    assert_true(asprintf(&path, "%s/%s", stage->fleet->folder, peers) > 0);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs(line, file);
+    fclose(file);
+    chmod(path, 0644);
+    free(line);
+    free(path);
+}
+
+void stage_add_keys(Stage *stage)
+{
+    add_key(stage, "deploy", "coordinator", "coordinators");
+    add_key(stage, "known", "worker", "workers");
+    add_key(stage, "other", "worker", "workers");
+}
+
+Process *stage_worker_with_key(Stage *stage, const char *endpoint, const char *key)
+{
+    return stage_worker_words(stage,
+                              (const char *const[]){"pgconvoy-worker", "--coordinator", endpoint, "--slots",
+                                                    "4", "--key-file", key, "--peers", "coordinators", NULL});
+}
+
+void stage_run_with_key(Stage *stage, const char *endpoint)
+{
+    stage->run =
+        fleet_start(stage->fleet, (const char *const[]){"pgconvoy", "migrate", "--all", "--listen", endpoint,
+                                                        "--key-file", "deploy.key", "--peers", "workers",
+                                                        "--schedule", "rolling", "--json", NULL});
 }
 
 long long stage_await(PGconn *connection, int deadline_ms, const char *format, ...)

@@ -79,6 +79,11 @@ Process *stage_worker_words(Stage *stage, const char *const words[]);
 /* migrate --all over workers that connect, with more words (NULL-terminated, or NULL). */
 void stage_run(Stage *stage, int min_workers, const char *const more[]);
 
+/* Keys: deploy.key of the coordinator; known.key and other.key of two workers, which it knows. */
+void stage_add_keys(Stage *stage);
+Process *stage_worker_with_key(Stage *stage, const char *endpoint, const char *key);
+void stage_run_with_key(Stage *stage, const char *endpoint);
+
 /* Waits for rows of public.marks. */
 void stage_await_marks(Stage *stage, long long marks);
 
