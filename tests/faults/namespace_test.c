@@ -122,12 +122,6 @@ static void packets_lost_30s(void **state)
     partition_by_link(30000);
 }
 
-static void packets_lost_120s(void **state)
-{
-    (void)state;
-    partition_by_link(120000);
-}
-
 /* What the worker sends ends in its own namespace; what it is sent arrives. */
 static void packets_lost_upwards(void **state)
 {
@@ -182,7 +176,6 @@ static void key_revoked(void **state)
 static const FaultRow ROWS[] = {
     {"packets_lost_5s", "a link down for 5 s (0.5 s)", packets_lost_5s},
     {"packets_lost_30s", "a link down for 30 s (3 s)", packets_lost_30s},
-    {"packets_lost_120s", "a link down for 120 s (12 s)", packets_lost_120s},
     {"packets_lost_upwards", "a route into nowhere, one way, 40 s (4 s)", packets_lost_upwards},
     {"link_of_1_mbit", "token bucket filter of 1 Mbit/s", link_of_1_mbit},
     {"key_revoked", "a worker's key leaves the peers file, also while it drains", key_revoked},

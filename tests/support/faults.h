@@ -17,7 +17,11 @@
 extern Cluster *fault_cluster;
 
 /* Whether this build is one of a sanitizer, whose runtime needs the address space and the first place. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer)
 enum { FAULT_SANITIZED = 1 };
 #else
 enum { FAULT_SANITIZED = 0 };
