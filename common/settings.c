@@ -96,7 +96,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
                               CHOICE(ERROR_POLICIES),
                               .default_value = "",
                               .doc = "continue or abort after a failed tenant; by default continue, but stop "
-                                     "when the first 20 tenants all fail alike"},
+                                     "when the first 20 tenants all fail alike or a disk is full"},
     [SETTING_RUN_MAX_FAILURES] = {.path = "run.max_failures",
                                   TEXT,
                                   .default_value = "",

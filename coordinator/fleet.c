@@ -84,9 +84,17 @@ EngineSchedule fleet_schedule(const FleetRequest *request)
     return rolling ? ENGINE_ROLLING : ENGINE_BATCH;
 }
 
-bool fleet_aborts_on_error(const FleetRequest *request)
+/* A full disk is the server's condition, not the tenant's: whoever comes next meets it as well, and every try
+ * takes room from the tenants that are in use. */
+static bool is_server_full(const char *sqlstate)
 {
-    return strcmp(config_text(request->config, SETTING_RUN_ON_ERROR), "abort") == 0;
+    return sqlstate != NULL && strcmp(sqlstate, "53100") == 0;
+}
+
+bool fleet_aborts_on_error(const FleetRequest *request, const char *sqlstate)
+{
+    return strcmp(config_text(request->config, SETTING_RUN_ON_ERROR), "abort") == 0 ||
+           (is_server_full(sqlstate) && fleet_equal_failures(request) > 0);
 }
 
 /* "N", "P%" or "". */

@@ -109,7 +109,10 @@ int64_t fleet_concurrency(const FleetRequest *request);
 
 /* What the configuration says about order and failures. */
 EngineSchedule fleet_schedule(const FleetRequest *request);
-bool fleet_aborts_on_error(const FleetRequest *request);
+
+/* Whether a tenant that failed with this SQLSTATE (or NULL) ends the run: with on_error abort always, and a
+ * full disk when the operator did not say how failures are to be taken. */
+bool fleet_aborts_on_error(const FleetRequest *request, const char *sqlstate);
 int64_t fleet_max_failures(const FleetRequest *request, size_t tenants); /* -1 = no limit */
 
 /* How many equal failures at the start end a run: a broken file must not be tried on a whole fleet, unless

@@ -110,8 +110,8 @@ static bool tenant_failed(void *host, uint32_t index)
 {
     MigratorRun *run = host;
     const RunRequest *request = run->request;
-    bool abort = fleet_aborts_on_error(&request->fleet);
     RunEntry *entry = &run->report->entries[run->work[index]];
+    bool abort = fleet_aborts_on_error(&request->fleet, entry->result.sqlstate);
     if (entry->result.tenant_id == NULL)
         entry->result.tenant_id = strdup(entry->tenant->id);
     run_record_tenant(run->record, run->work[index]);

@@ -124,7 +124,7 @@ static bool tenant_failed(void *host, size_t index, const void *record)
     if (result->tenant_id == NULL)
         result = &unheard;
     bool abort = request->on_failed != NULL && request->on_failed(request->fleet.host, result);
-    return abort || fleet_aborts_on_error(&request->fleet);
+    return abort || fleet_aborts_on_error(&request->fleet, result->sqlstate);
 }
 
 /* FNV-1a of the SQLSTATE: what one tenant's data alone has caused mostly differs. */

@@ -212,7 +212,7 @@ static bool tenant_failed(void *host, size_t index, const void *record)
     if (result->tenant_id == NULL)
         result = &unheard;
     bool abort = request->on_failed != NULL && request->on_failed(request->fleet.host, result);
-    return abort || fleet_aborts_on_error(&request->fleet);
+    return abort || fleet_aborts_on_error(&request->fleet, result->sqlstate);
 }
 
 static bool take_results(SyncRun *run, FleetResults *results)

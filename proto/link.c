@@ -1,4 +1,6 @@
 #include "proto/link.h"
+#include "common/clock.h"
+#include "proto/doorway.h"
 #include "proto/endpoint.h"
 #include "proto/wire_context.h"
 #include "proto/zap.h"
@@ -28,6 +30,7 @@ struct Link {
     Endpoint endpoint;
     char *bound; /* the endpoint with the real port */
     uint64_t dropped;
+    Doorway doorway; /* of a bound TCP endpoint */
 
     /* With keys only. */
     char *address;                   /* connecting: as the peers file may state it */
@@ -366,8 +369,23 @@ LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error)
 
 /* ---- waiting ---- */
 
+/* How long to wait before the doors of bound links are looked at again, at most timeout_ms. */
+static int64_t look_at_doors(const LinkPollItem *items, size_t count, int64_t timeout_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        Link *link = items[i].link;
+        if (link == NULL || !link->options.bind || strncmp(link->bound, "tcp://", 6) != 0)
+            continue;
+        doorway_look(&link->doorway, link->socket, link->bound, clock_now_ms(&SYSTEM_CLOCK));
+        if (timeout_ms < 0 || timeout_ms > DOORWAY_LOOK_MS)
+            timeout_ms = DOORWAY_LOOK_MS;
+    }
+    return timeout_ms;
+}
+
 bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error)
 {
+    timeout_ms = look_at_doors(items, count, timeout_ms);
     zmq_pollitem_t *polled = calloc(count > 0 ? count : 1, sizeof *polled);
     if (polled == NULL)
         return error_memory(error);

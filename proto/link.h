@@ -92,5 +92,6 @@ typedef struct LinkPollItem {
     bool readable; /* set by link_poll() */
 } LinkPollItem;
 
-/* Waits for any item to become readable, at most timeout_ms (-1 = no limit). EINTR counts as a time-out. */
+/* Waits for any item to become readable, at most timeout_ms (-1 = no limit). EINTR counts as a time-out, and
+ * with a bound TCP link it may end after a second: then the link's doorway is looked at (proto/doorway.h). */
 bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error) MUST_CHECK;

@@ -186,10 +186,9 @@ Cluster *cluster_start(const char *extra_settings)
 
 void cluster_start_bouncer(Cluster *cluster, int pool_size)
 {
-    char path[96], log[96];
+    char path[96];
     cluster->bouncer_port = free_port();
     snprintf(path, sizeof path, "%s/bouncer.ini", cluster->directory);
-    snprintf(log, sizeof log, "%s/bouncer.log", cluster->directory);
     FILE *file = fopen(path, "w");
     if (file == NULL)
         die("cannot write %s", path);
@@ -201,6 +200,14 @@ void cluster_start_bouncer(Cluster *cluster, int pool_size)
             cluster->port, cluster->bouncer_port, pool_size);
     fclose(file);
     chmod(path, 0644);
+    cluster_start_bouncer_again(cluster);
+}
+
+void cluster_start_bouncer_again(Cluster *cluster)
+{
+    char path[96], log[96];
+    snprintf(path, sizeof path, "%s/bouncer.ini", cluster->directory);
+    snprintf(log, sizeof log, "%s/bouncer.log", cluster->directory);
     cluster->bouncer = spawn((char *[]){"/usr/sbin/pgbouncer", "-q", path, NULL}, log);
     wait_ready(cluster->bouncer_port, cluster->bouncer, log);
 }

@@ -23,6 +23,7 @@ Cluster *cluster_start(const char *extra_settings);
 
 /* A PgBouncer in transaction mode in front of the cluster (pool of `pool_size` servers); stopped with it. */
 void cluster_start_bouncer(Cluster *cluster, int pool_size);
+void cluster_start_bouncer_again(Cluster *cluster); /* on its port, when it has ended */
 void cluster_stop(Cluster *cluster);
 
 /* kill -9 of the whole server / start again on the same data and port. */

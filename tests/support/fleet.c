@@ -98,14 +98,21 @@ void fleet_add_markers(Fleet *fleet, int migrations, const char *sleep_s)
     }
 }
 
+/* The product's own times, for measuring, with PGCONVOY_FAULTS_FULL=1. */
+static const char *const *wire_times(void)
+{
+    const char *full = getenv("PGCONVOY_FAULTS_FULL");
+    return full != NULL && strcmp(full, "1") == 0 ? NULL : FAST;
+}
+
 int fleet_run(Fleet *fleet, const char *const words[], char **ret_out, char **ret_err)
 {
-    return process_run(fleet->folder, FAST, words, ret_out, ret_err);
+    return process_run(fleet->folder, wire_times(), words, ret_out, ret_err);
 }
 
 Process *fleet_start(Fleet *fleet, const char *const words[])
 {
-    return process_start(fleet->folder, FAST, words);
+    return process_start(fleet->folder, wire_times(), words);
 }
 
 Process *fleet_start_worker(Fleet *fleet, const char *endpoint, const char *slots)
