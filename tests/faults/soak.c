@@ -48,7 +48,7 @@ static void need(bool good, const char *what)
 {
     if (good)
         return;
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    fprintf(stderr, "%s: %s\n", what != NULL ? what : "failed", strerror(errno));
     exit(1);
 }
 
