@@ -213,7 +213,7 @@ static bool check_relations(const Config *config, Error *error)
     return true;
 }
 
-static Config *load(const char *name, const char *text, size_t length, Error *error)
+static Config *load(const char *name, const char *text, size_t length, bool environment, Error *error)
 {
     Config *config = config_new(error);
     if (config == NULL)
@@ -227,7 +227,7 @@ static Config *load(const char *name, const char *text, size_t length, Error *er
         if (!config_read_yaml(config, name, text, length, error))
             goto failed;
     }
-    if (apply_environment(config, error) && check_relations(config, error))
+    if ((!environment || apply_environment(config, error)) && check_relations(config, error))
         return config;
 failed:
     config_free(config);
@@ -236,7 +236,7 @@ failed:
 
 Config *config_load_text(const char *name, const char *text, size_t length, Error *error)
 {
-    return load(name, text, length, error);
+    return load(name, text, length, true, error);
 }
 
 /* Whole file; false with errno set when it cannot be read. */
@@ -244,6 +244,12 @@ static bool read_file(const char *path, Buffer *ret_text)
 {
     FILE_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && file_read_all(fd, FILE_SIZE_MAX, ret_text);
+}
+
+static Config *refuse_file(const char *name, Error *error)
+{
+    error_set(error, ERROR_CONFIG, "configuration file \"%s\" cannot be read: %s", name, strerror(errno));
+    return NULL;
 }
 
 Config *config_load(const char *path, Error *error)
@@ -256,11 +262,26 @@ Config *config_load(const char *path, Error *error)
     }
     BUFFER_CLEANUP Buffer text = {0};
     if (read_file(name, &text))
-        return load(name, buffer_text(&text), text.length, error);
+        return load(name, buffer_text(&text), text.length, true, error);
     if (errno == ENOENT && name == FOUND_BY_ITSELF)
-        return load(NULL, NULL, 0, error);
-    error_set(error, ERROR_CONFIG, "configuration file \"%s\" cannot be read: %s", name, strerror(errno));
-    return NULL;
+        return load(NULL, NULL, 0, true, error);
+    return refuse_file(name, error);
+}
+
+Config *config_load_embedded(const char *path, Error *error)
+{
+    BUFFER_CLEANUP Buffer text = {0};
+    if (path == NULL)
+        return load(NULL, NULL, 0, false, error);
+    if (!read_file(path, &text))
+        return refuse_file(path, error);
+    return load(path, buffer_text(&text), text.length, false, error);
+}
+
+bool config_check(Config *config, Error *error)
+{
+    SettingId extra;
+    return config_settle_tenants(config, SOURCE_HOST, &extra, error) && check_relations(config, error);
 }
 
 int64_t config_int(const Config *config, SettingId id)

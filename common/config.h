@@ -98,7 +98,13 @@ typedef enum SettingType {
     SETTING_LIST, /* texts: a YAML list, or comma separated in a flag and in the environment */
 } SettingType;
 
-typedef enum SettingSource { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG } SettingSource;
+typedef enum SettingSource {
+    SOURCE_DEFAULT,
+    SOURCE_FILE,
+    SOURCE_ENVIRONMENT,
+    SOURCE_FLAG,
+    SOURCE_HOST, /* the program that embeds us */
+} SettingSource;
 
 typedef struct Setting {
     const char *path; /* "run.lock_timeout_ms": section.key of the file */
@@ -138,6 +144,22 @@ Config *config_load(const char *path, Error *error) MUST_CHECK;
 /* The same from a text; `name` stands for the file in messages. */
 Config *config_load_text(const char *name, const char *text, size_t length, Error *error) MUST_CHECK;
 void config_free(Config *config);
+
+/* For a program that embeds us: the file at path, or the defaults when that is NULL, and no environment but
+ * what the file itself refers to. */
+Config *config_load_embedded(const char *path, Error *error) MUST_CHECK;
+
+/* The databases in place of those that it has. A name of NULL is "main", 0 connections are the default. */
+typedef struct DatabaseChoice {
+    const char *name;
+    const char *url;
+    int64_t max_connections;
+} DatabaseChoice;
+bool config_set_databases(Config *config, const DatabaseChoice *choices, size_t count,
+                          Error *error) MUST_CHECK;
+
+/* To be called when everything of SOURCE_HOST is set: one way to find tenants, times in order. */
+bool config_check(Config *config, Error *error) MUST_CHECK;
 
 /* Sets one value from text, with the setting's checks; a comma separated text for a list. Used for flags:
  * with SOURCE_FLAG the error is ERROR_USAGE and does not name the setting, since the user typed an option.

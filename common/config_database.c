@@ -200,3 +200,33 @@ bool config_add_database(Config *config, const DatabaseEntry *source, size_t ind
     entry_clear(&entry);
     return good;
 }
+
+static bool add_choice(Config *config, const DatabaseChoice *choice, Error *error)
+{
+    const char *name = choice->name != NULL ? choice->name : "main";
+    int64_t connections = choice->max_connections != 0 ? choice->max_connections : DATABASE_CONNECTIONS;
+    if (!check_name(config, name, error))
+        return false;
+    if (connections < 1 || connections > CONNECTIONS_MAX)
+        return error_set(error, ERROR_CONFIG, "database \"%s\": max_connections must be 1 to %d", name,
+                         CONNECTIONS_MAX);
+    if (choice->url != NULL && choice->url[strspn(choice->url, " \t\r\n")] == '\0')
+        return error_set(error, ERROR_CONFIG, "database \"%s\": url must not be empty", name);
+    return config_append_database(config, name, choice->url, connections, error);
+}
+
+bool config_set_databases(Config *config, const DatabaseChoice *choices, size_t count, Error *error)
+{
+    while (config->database_count > 0) {
+        DatabaseConfig *database = &config->databases[--config->database_count];
+        free(database->name);
+        connection_string_free(database->url);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!add_choice(config, &choices[i], error)) {
+            if (error->code == ERROR_CONFIG)
+                error_prefix(error, "databases[%zu]", i);
+            return false;
+        }
+    return true;
+}

@@ -114,6 +114,8 @@ json_t *record_to_json(const RecordType *type, const void *record)
             continue;
         if (field->rule == FIELD_OPTIONAL && KINDS[field->kind].rests(member))
             continue;
+        if (field->rule == FIELD_ASKED && *(const int64_t *)member < 0)
+            continue;
         if (json_object_set_new(object, field->name, KINDS[field->kind].value(field, member)) != 0) {
             json_decref(object);
             return NULL;

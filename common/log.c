@@ -22,7 +22,7 @@ static const struct {
     [LOG_DEBUG] = {"debug", "DEBUG", "\033[2m"},
 };
 
-static atomic_int threshold = LOG_INFO;
+static atomic_int threshold = -1; /* nothing: a program that embeds the library owns its stderr */
 static atomic_bool as_json;
 static atomic_bool coloured;
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER; /* only matters when a write is cut short */

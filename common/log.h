@@ -10,6 +10,7 @@
 
 typedef enum LogLevel { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
+/* Until this is called nothing is logged. */
 void log_configure(LogLevel level, bool json);
 bool log_enabled(LogLevel level);
 void log_message(LogLevel level, const char *context, const char *format, ...)

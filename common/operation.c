@@ -15,9 +15,11 @@ static const Operation OPERATIONS[OPERATION_COUNT] = {
     [OPERATION_CREATE] = {"create", OPERATION_TENANT, true, true, 50, &TENANT_CREATE_RESULT},
     [OPERATION_DROP] = {"drop", OPERATION_TENANT, true, false, 50, &TENANT_DROP_RESULT},
     [OPERATION_DIGEST] = {"digest", OPERATION_SET, false, false, 100, &TENANT_DIGEST},
+    [OPERATION_INSPECT] = {"inspect", OPERATION_DATABASE, false, false, 1, &DATABASE_INSPECTION},
     [OPERATION_INTROSPECT] = {"introspect", OPERATION_TENANT, false, false, 10, &TENANT_SCHEMA},
     [OPERATION_SEED] = {"seed", OPERATION_TENANT, true, true, 50, &TENANT_SEED_RESULT},
     [OPERATION_CONVERT] = {"convert-format", OPERATION_TENANT, true, true, 50, &CONVERT_RESULT},
+    [OPERATION_CLONE] = {"clone", OPERATION_TENANT, true, false, 50, &CLONE_RESULT},
 };
 
 const Operation *operation_get(OperationId id)

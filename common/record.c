@@ -148,6 +148,14 @@ bool record_copy(const RecordType *type, void *ret_record, const void *record, E
     return done || error_memory(error);
 }
 
+char **record_text(const RecordType *type, void *record, const char *name)
+{
+    for (size_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].kind == FIELD_TEXT && strcmp(type->fields[i].name, name) == 0)
+            return field_at(&type->fields[i], record);
+    return NULL;
+}
+
 /* Room for one more item. The size asked for is the next power of two, and it is asked for every time:
  * a list may come from elsewhere with exactly `count` items, and asking for the size a block already has
  * costs next to nothing. */

@@ -35,6 +35,7 @@ typedef enum FieldRule {
     FIELD_OPTIONAL, /* absent while NULL, zero, false or empty */
     FIELD_NULLABLE, /* null while NULL (text) or negative (integer) */
     FIELD_WIRE,     /* on the wire only, never in JSON */
+    FIELD_ASKED,    /* an integer that is absent in JSON while negative: nobody asked for it */
 } FieldRule;
 
 typedef struct RecordType RecordType;
@@ -65,6 +66,9 @@ void record_clear(const RecordType *type, void *record);
 
 /* Deep copy into *ret_record, which is overwritten; untouched when memory runs out. */
 bool record_copy(const RecordType *type, void *ret_record, const void *record, Error *error) MUST_CHECK;
+
+/* Where a record keeps the text that the type calls `name`; NULL when it has none. */
+char **record_text(const RecordType *type, void *record, const char *name);
 
 /* Appends a copy of text; false when memory ran out (the list is unchanged). */
 bool text_list_add(TextList *list, const char *text) MUST_CHECK;

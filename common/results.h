@@ -9,6 +9,7 @@
 #include "common/record.h"
 #include "common/results_convert.h"
 #include "common/results_drift.h"
+#include "common/results_pools.h"
 #include "common/results_schema.h"
 #include "common/results_seed.h"
 #include "common/results_shared.h"
@@ -59,4 +60,6 @@ typedef struct ParseResult {
 
 extern const RecordType PARSE_RESULT;
 
+#include "common/results_clone.h"
+#include "common/results_doctor.h"
 #include "common/results_tenants.h"

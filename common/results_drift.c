@@ -62,7 +62,8 @@ static const RecordType TABLE_DRIFT_CLI = RECORD_TYPE("TableDriftCli", TableDrif
     ROWS_OF(TenantSchemaDrift, "objects", FIELD_OPTIONAL, objects, &OBJECT_DRIFT), \
         TENANT("database", FIELD_TEXT, FIELD_OPTIONAL, database),                  \
         TENANT("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate),                  \
-        TENANT("outcome", FIELD_TEXT, FIELD_OPTIONAL, outcome)
+        TENANT("outcome", FIELD_TEXT, FIELD_OPTIONAL, outcome),                    \
+        TENANT("detail", FIELD_TEXT, FIELD_OPTIONAL, detail)
 
 static const RecordField TENANT_FIELDS[] = {
     TENANT("tenantId", FIELD_TEXT, FIELD_ALWAYS, tenant_id),

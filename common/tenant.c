@@ -22,6 +22,7 @@ static const RecordField TENANT_FIELDS[] = {
     ROW("database", database),
     ROW("id", id),
     ROW("schema", schema),
+    {"refusal", FIELD_TEXT, FIELD_OPTIONAL, offsetof(Tenant, refusal), NULL},
 };
 
 const RecordType TENANT_RECORD = RECORD_TYPE("Tenant", Tenant, TENANT_FIELDS);

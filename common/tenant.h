@@ -18,7 +18,8 @@
 typedef struct Tenant {
     char *database; /* name of a configured database; "" while not resolved */
     char *id;
-    char *schema; /* "" until the template was applied */
+    char *schema;  /* "" until the template was applied */
+    char *refusal; /* why nothing can be done with it; NULL = nothing speaks against it */
 } Tenant;
 
 extern const RecordType TENANT_RECORD;
@@ -49,6 +50,10 @@ char *quote_identifier(const char *name);
 
 /* Appends a tenant with an empty schema; the id is checked. `database` may be "". */
 bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error) MUST_CHECK;
+
+/* The same for an id that need not be one: the tenant then has its refusal. Fails only when memory runs out.
+ */
+bool tenant_list_add_any(TenantList *list, const char *database, const char *id, Error *error) MUST_CHECK;
 
 /* Applies the template to every tenant and refuses different ids of one database that share a schema. */
 bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *error) MUST_CHECK;

@@ -16,19 +16,35 @@ static bool list_reserve(TenantList *list)
     return true;
 }
 
-bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error)
+static bool append(TenantList *list, const char *database, const char *id, Error *error)
 {
-    if (!tenant_id_check(id, error))
-        return false;
     if (!list_reserve(list))
         return error_memory(error);
-    Tenant tenant = {strdup(database), strdup(id), strdup("")};
+    Tenant tenant = {.database = strdup(database), .id = strdup(id), .schema = strdup("")};
     if (tenant.database == NULL || tenant.id == NULL || tenant.schema == NULL) {
         record_clear(&TENANT_RECORD, &tenant);
         return error_memory(error);
     }
     list->items[list->count++] = tenant;
     return true;
+}
+
+bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error)
+{
+    return tenant_id_check(id, error) && append(list, database, id, error);
+}
+
+bool tenant_list_add_any(TenantList *list, const char *database, const char *id, Error *error)
+{
+    ERROR_CLEANUP Error refused = {0};
+    if (!append(list, database, id, error))
+        return false;
+    if (tenant_id_check(id, &refused))
+        return true;
+    Tenant *tenant = &list->items[list->count - 1];
+    tenant->refusal = refused.message;
+    refused.message = NULL;
+    return tenant->refusal != NULL || error_memory(error);
 }
 
 static bool refuse_shared_schema(const Tenant *first, const Tenant *second, const char *schema_template,

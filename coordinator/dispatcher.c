@@ -327,6 +327,14 @@ static bool check_stranded(Dispatcher *dispatcher, int64_t now_ms, Error *error)
     return false;
 }
 
+/* What was asked for during an earlier phase holds for this one too: the workers start nothing any more, and
+ * an engine that did not know would offer them its tenants for ever. */
+static bool carry_abort(Dispatcher *dispatcher, int64_t now_ms, Error *error)
+{
+    EngineEvent event = {.kind = dispatcher->cancelling ? ENGINE_CANCEL : ENGINE_ABORT};
+    return !dispatcher->aborting || engine_apply(dispatcher->engine, &event, now_ms, error);
+}
+
 /* Drives the engine until every tenant is terminal. */
 static bool drive(Dispatcher *dispatcher, Error *error)
 {
@@ -337,6 +345,8 @@ static bool drive(Dispatcher *dispatcher, Error *error)
         if (!phase_join(dispatcher, worker, now_ms, error))
             return false;
     }
+    if (!carry_abort(dispatcher, now_ms, error))
+        return false;
     for (;;) {
         now_ms = clock_now_ms(&SYSTEM_CLOCK);
         Request request;

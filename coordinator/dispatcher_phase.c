@@ -1,5 +1,6 @@
 #include "common/log.h"
 #include "coordinator/dispatcher_internal.h"
+#include "coordinator/refusal.h"
 #include "proto/record_codec.h"
 #include <stdlib.h>
 #include <string.h>
@@ -169,22 +170,41 @@ static RegisteredWorker *worker_of(Dispatcher *dispatcher, uint32_t engine_id)
     return NULL;
 }
 
-static bool dispatch(Dispatcher *dispatcher, const EngineAction *action, Error *error)
+/* A tenant of which nothing can be made has its turn and its result like everybody, but no worker hears of
+ * it. */
+static bool answer_refused(Dispatcher *dispatcher, uint32_t worker, const EngineLease *lease, int64_t now_ms,
+                           Error *error)
+{
+    const Phase *phase = dispatcher->phase;
+    const RecordType *type = operation_get(phase->operation)->result;
+    void *record = refusal_result(type, phase->tenants[lease->tenant], error);
+    if (record == NULL)
+        return false;
+    EngineEvent event = {.kind = ENGINE_FINISHED,
+                         .worker = worker,
+                         .tenant = lease->tenant,
+                         .attempt = lease->attempt,
+                         .outcome = OUTCOME_ERROR};
+    phase->on_result(phase->host, event.tenant, event.attempt, event.outcome, record);
+    record_clear(type, record);
+    free(record);
+    return engine_apply(dispatcher->engine, &event, now_ms, error);
+}
+
+static bool send_job(Dispatcher *dispatcher, RegisteredWorker *worker, const EngineAction *action,
+                     const EngineLease *leases, size_t count, Error *error)
 {
     const Phase *phase = dispatcher->phase;
     const Operation *operation = operation_get(phase->operation);
-    RegisteredWorker *worker = worker_of(dispatcher, action->worker);
-    if (worker == NULL)
-        return true; /* cannot be: the engine dispatches to joined workers only */
     SentJob *job = calloc(1, sizeof *job);
-    JobTenant *tenants = calloc(action->lease_count, sizeof *tenants);
+    JobTenant *tenants = calloc(count, sizeof *tenants);
     if (job == NULL || tenants == NULL) {
         free(job);
         free(tenants);
         return error_memory(error);
     }
-    for (size_t i = 0; i < action->lease_count; i++) {
-        const EngineLease *lease = &action->leases[i];
+    for (size_t i = 0; i < count; i++) {
+        const EngineLease *lease = &leases[i];
         const Tenant *tenant = phase->tenants[lease->tenant];
         tenants[i] =
             (JobTenant){lease->tenant, lease->attempt, tenant->id, tenant->schema, lease->recovering};
@@ -198,10 +218,39 @@ static bool dispatch(Dispatcher *dispatcher, const EngineAction *action, Error *
         .grant = action->grant,
         .bundle = operation->needs_bundle ? (char *)dispatcher->options.bundle->digest : NULL,
         .options = {(void *)phase->options, 1},
-        .tenants = {tenants, action->lease_count},
+        .tenants = {tenants, count},
     };
     DL_APPEND(worker->jobs, job);
     return session_send(worker->channel.session, MESSAGE_JOB, &job->message, &job->seq, error);
+}
+
+/* Copies the leases that are refused, or those that are not. */
+static size_t pick_leases(const Phase *phase, const EngineAction *action, bool refused,
+                          EngineLease *ret_leases)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < action->lease_count; i++)
+        if ((phase->tenants[action->leases[i].tenant]->refusal != NULL) == refused)
+            ret_leases[count++] = action->leases[i];
+    return count;
+}
+
+static bool dispatch(Dispatcher *dispatcher, const EngineAction *action, int64_t now_ms, Error *error)
+{
+    RegisteredWorker *worker = worker_of(dispatcher, action->worker);
+    if (worker == NULL)
+        return true; /* cannot be: the engine dispatches to joined workers only */
+    EngineLease *leases = calloc(action->lease_count, sizeof *leases);
+    if (leases == NULL)
+        return error_memory(error);
+    size_t count = pick_leases(dispatcher->phase, action, false, leases);
+    bool ok = count == 0 || send_job(dispatcher, worker, action, leases, count, error);
+    /* Feeding the engine ends the life of the action's own leases. */
+    count = count < action->lease_count ? pick_leases(dispatcher->phase, action, true, leases) : 0;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = answer_refused(dispatcher, worker->engine_id, &leases[i], now_ms, error);
+    free(leases);
+    return ok;
 }
 
 static bool tell_abort(Dispatcher *dispatcher, bool cancel, Error *error)
@@ -225,7 +274,7 @@ bool phase_act(Dispatcher *dispatcher, int64_t now_ms, Error *error)
     while (engine_next(dispatcher->engine, now_ms, &action)) {
         if (action.kind == ENGINE_COMPLETE)
             dispatcher->complete = true;
-        else if (action.kind == ENGINE_DISPATCH && !dispatch(dispatcher, &action, error))
+        else if (action.kind == ENGINE_DISPATCH && !dispatch(dispatcher, &action, now_ms, error))
             return false;
         else if (action.kind == ENGINE_ABORT_WORKERS && !tell_abort(dispatcher, action.cancel, error))
             return false;

@@ -19,6 +19,12 @@ static bool find_reference(DriftRun *run, Tenant *ret_tenant, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
     FleetRequest one = {.config = request->config, .tenants = run->request->reference};
+    if (request->refuse_alone)
+        one = (FleetRequest){.config = request->config,
+                             .tenant = run->request->reference,
+                             .schema_name = request->schema_name,
+                             .refuse_alone = true,
+                             .host = request->host};
     TenantList list = {0};
     run->fleet.request = &one;
     bool ok = fleet_list(&run->fleet, &list, error);
@@ -40,7 +46,7 @@ static bool is_tenant(const Tenant *a, const Tenant *b)
 static bool put_first(TenantList *list, Tenant *reference, Error *error)
 {
     size_t kept = 0;
-    if (!tenant_list_add(list, reference->database, reference->id, error)) {
+    if (!tenant_list_add_any(list, reference->database, reference->id, error)) {
         record_clear(&TENANT_RECORD, reference);
         return false;
     }
@@ -240,6 +246,42 @@ static bool compare_entry(DriftRun *run, DriftEntry *entry, const TenantSchema *
     return entry->drift.has_drift || add_unexplained(&entry->drift, error);
 }
 
+/* Nothing but who it is, and why it failed. */
+static bool fail_told(DriftEntry *entry, const char *message)
+{
+    TenantSchemaDrift *drift = &entry->drift;
+    TenantSchemaDrift kept = {
+        .tenant_id = drift->tenant_id, .schema_name = drift->schema_name, .database = drift->database};
+    drift->tenant_id = drift->schema_name = drift->database = NULL;
+    record_clear(&TENANT_SCHEMA_DRIFT, drift);
+    *drift = kept;
+    return fail_entry(entry, message, NULL, NULL);
+}
+
+/* Tells the host how far a tenant is; what it has to say against it becomes the tenant's error. */
+static bool tell(DriftRun *run, DriftEntry *entry, const char *status, Error *error)
+{
+    const DriftRequest *request = run->request;
+    ERROR_CLEANUP Error refused = {0};
+    bool fine = request->on_tenant == NULL ||
+                request->on_tenant(request->fleet.host, entry->tenant->id, status, &refused);
+    if (fine || entry->drift.error != NULL)
+        return true;
+    return fail_told(entry, refused.message) || error_memory(error);
+}
+
+static bool tell_begin(DriftRun *run, DriftEntry *entry, Error *error)
+{
+    return tell(run, entry, "starting", error) && tell(run, entry, "introspecting", error);
+}
+
+/* What the host does not like of a completed tenant makes it a failed one. */
+static bool tell_end(DriftRun *run, DriftEntry *entry, Error *error)
+{
+    return (entry->drift.error != NULL || tell(run, entry, "completed", error)) &&
+           (entry->drift.error == NULL || tell(run, entry, "failed", error));
+}
+
 /* Introspects up to SCHEMAS_AT_ONCE tenants; the results are in the order of `entries`. */
 static bool introspect(DriftRun *run, DriftEntry *const *entries, size_t count, FleetResults *ret_results,
                        Error *error)
@@ -260,8 +302,13 @@ static bool compare_some(DriftRun *run, DriftEntry *const *entries, size_t count
 {
     FleetResults results = {0};
     bool ok = introspect(run, entries, count, &results, error);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = compare_entry(run, entries[i], fleet_result(&results, i), results.outcome.outcomes[i], error);
+    for (size_t i = 0; ok && i < count; i++) {
+        DriftEntry *entry = entries[i];
+        ok = tell(run, entry, "comparing", error);
+        if (ok && entry->drift.error == NULL)
+            ok = compare_entry(run, entry, fleet_result(&results, i), results.outcome.outcomes[i], error);
+        ok = ok && tell_end(run, entry, error);
+    }
     fleet_results_clear(&results);
     return ok;
 }
@@ -288,7 +335,7 @@ static bool fail_without_reference(DriftReport *report, Error *error)
 {
     for (size_t i = 1; i < report->count; i++)
         if (report->entries[i].drift.error == NULL &&
-            !fail_entry(&report->entries[i], "Failed to introspect reference tenant", NULL, NULL))
+            !fail_entry(&report->entries[i], DRIFT_NO_REFERENCE, NULL, NULL))
             return error_memory(error);
     return true;
 }
@@ -299,6 +346,13 @@ static bool wants_look(const DriftRun *run, size_t at)
     size_t cluster = report->entries[at].cluster;
     return cluster != SIZE_MAX && cluster > 0 &&
            (run->request->every_tenant || report->clusters[cluster].example == at);
+}
+
+/* Its digest, or its error, says it all. */
+static bool settle(DriftRun *run, DriftEntry *entry, Error *error)
+{
+    return (entry->drift.error != NULL || tell(run, entry, "comparing", error)) &&
+           tell_end(run, entry, error);
 }
 
 static bool compare_all(DriftRun *run, Error *error)
@@ -312,8 +366,15 @@ static bool compare_all(DriftRun *run, Error *error)
                 return false;
             count = 0;
         }
-        if (i < report->count && wants_look(run, i))
-            some[count++] = &report->entries[i];
+        if (i == 0 || i == report->count)
+            continue;
+        DriftEntry *entry = &report->entries[i];
+        if (!tell_begin(run, entry, error))
+            return false;
+        if (entry->drift.error == NULL && wants_look(run, i))
+            some[count++] = entry;
+        else if (!settle(run, entry, error))
+            return false;
     }
     return true;
 }
@@ -343,8 +404,13 @@ static bool find_drift(DriftRun *run, Error *error)
         return true;
     if (!read_digests(run, error) || !make_clusters(report, error))
         return false;
-    char *const *trouble = &report->entries[0].drift.error;
+    DriftEntry *reference = &report->entries[0];
+    char *const *trouble = &reference->drift.error;
+    if (!tell_begin(run, reference, error))
+        return false;
     if (*trouble == NULL && report->cluster_count > 1 && !introspect_reference(run, error))
+        return false;
+    if (!tell_end(run, reference, error))
         return false;
     bool ok = *trouble == NULL ? compare_all(run, error) : fail_without_reference(report, error);
     finish_entries(report);

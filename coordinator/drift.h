@@ -15,6 +15,10 @@ typedef struct DriftRequest {
     bool no_constraints;
     TextList exclude_tables; /* not owned */
     bool every_tenant;       /* compare everybody who differs, not one of each cluster */
+
+    /* May be NULL; the fleet's host. "starting", "introspecting", "comparing", then "completed" or "failed";
+     * false with an error fails the tenant. */
+    bool (*on_tenant)(void *host, const char *tenant_id, const char *status, Error *error);
 } DriftRequest;
 
 typedef struct DriftEntry {
@@ -41,6 +45,9 @@ typedef struct DriftReport {
     bool aborted, cancelled, past_deadline;
     int64_t duration_ms;
 } DriftReport;
+
+/* The contract's words for everybody when the reference cannot be read. */
+#define DRIFT_NO_REFERENCE "Failed to introspect reference tenant"
 
 /* False: nothing could be found out. True: every tenant has its answer or its error. */
 bool drift_run(const DriftRequest *request, DriftReport *ret_report, Error *error) MUST_CHECK;

@@ -71,6 +71,8 @@ static bool is_hosted(const FleetRequest *request)
 int64_t fleet_concurrency(const FleetRequest *request)
 {
     int64_t configured = config_int(request->config, SETTING_RUN_CONCURRENCY);
+    if (request->concurrency > 0)
+        return request->concurrency;
     if (config_source(request->config, SETTING_RUN_CONCURRENCY) != SOURCE_DEFAULT && configured > 0)
         return configured;
     return is_hosted(request) ? HOSTED_CONCURRENCY : 0;
@@ -112,7 +114,7 @@ int64_t fleet_equal_failures(const FleetRequest *request)
 {
     bool says_how = config_source(request->config, SETTING_RUN_ON_ERROR) != SOURCE_DEFAULT ||
                     config_source(request->config, SETTING_RUN_MAX_FAILURES) != SOURCE_DEFAULT;
-    return says_how ? 0 : EQUAL_FAILURES;
+    return says_how || request->go_on_alike ? 0 : EQUAL_FAILURES;
 }
 
 const char *fleet_outcome_text(TenantState state, Outcome outcome)
@@ -235,7 +237,7 @@ const TextList *fleet_databases(const Fleet *fleet)
 
 bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation)
 {
-    const pgconvoy_hooks *hooks = fleet->request->hooks;
+    const HostCallbacks *hooks = fleet->request->hooks;
     if (operation == OPERATION_MIGRATE || operation == OPERATION_MARK_APPLIED)
         return dispatcher_has_tenant_hooks(fleet->dispatcher);
     return fleet->hosted != NULL && hooks != NULL && hooks->on_progress != NULL;

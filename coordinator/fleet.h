@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "common/config.h"
-#include "common/pgconvoy/hooks.h"
+#include "common/host_callbacks.h"
 #include "common/tenant.h"
 #include "coordinator/dispatcher.h"
 
@@ -31,12 +31,23 @@ typedef struct FleetRequest {
     const char *exclude_file;
     size_t limit; /* 0 = all */
     bool shared;  /* not the tenants, but the shared schema of every database; the above is not looked at */
+    /* A host that knows its tenants itself. Then, and with refuse_alone, what is wrong with one tenant's name
+     * is that tenant's failure and not everybody's. */
+    const TextList *ids; /* an explicit list, each "id" or "db/id"; NULL = none */
+    bool (*discover)(void *host, TextList *ret_ids, Error *error);         /* instead of the configuration */
+    char *(*schema_name)(void *host, const char *tenant_id, Error *error); /* instead of the template */
+    bool refuse_alone;
+    bool go_on_alike; /* however many of the first tenants fail alike */
+    /* About which files. */
+    const Bundle *files;    /* instead of the folder's; NULL = the folder's */
+    bool allow_no_files;    /* an empty folder is fine */
+    bool folder_per_tenant; /* a folder that cannot be read is every tenant's failure */
+    int64_t concurrency;    /* 0 = as configured */
     /* With whom. */
     const TextList *workers; /* endpoints of listening workers */
     const char *listen;      /* endpoint for workers that connect, or NULL */
     bool plain;
-    const pgconvoy_hooks
-        *hooks; /* C callbacks for the hosted worker, or NULL; remote ones cannot call them */
+    const HostCallbacks *hooks; /* C callbacks for the hosted worker, or NULL; remote ones cannot call them */
 
     /* All may be NULL. */
     Request (*poll_host)(void *host);
@@ -57,12 +68,26 @@ typedef struct Fleet {
     WireContext *context;
     struct Worker *hosted;
     int64_t started_ms, deadline_ms; /* deadline INT64_MAX = none */
+    const char *refusal;             /* of every tenant that is listed; NULL = none */
 
     /* What has become of the phases so far. */
     bool past_deadline;
     bool aborted, cancelled;
     bool aborted_by_policy; /* on_failed or a failure limit; else the operator or the deadline */
 } Fleet;
+
+/* The migrations that a request is about. */
+typedef struct FleetFiles {
+    const Bundle *bundle; /* the request's, or ... */
+    Bundle loaded;        /* ... the folder's */
+    char *refusal;        /* why there are none, with folder_per_tenant: for Fleet.refusal */
+} FleetFiles;
+
+/* Of the tenants or the shared schema; warns of what is odd in the folder. fleet_files_clear() is due even
+ * when this fails; *ret_files must not move. */
+bool fleet_load_files(const FleetRequest *request, bool shared, FleetFiles *ret_files,
+                      Error *error) MUST_CHECK;
+void fleet_files_clear(FleetFiles *files);
 
 /* `bundle` must outlive the fleet, and may be NULL until fleet_use(). fleet_close() is due even when this
  * fails. */

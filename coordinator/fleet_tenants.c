@@ -1,5 +1,6 @@
 #include "coordinator/fleet_tenants.h"
 #include "common/tenant_index.h"
+#include "coordinator/fleet_named.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,8 +154,22 @@ static bool configured_list(const FleetRequest *request, const TextList *databas
     return ok;
 }
 
-/* Gives every tenant without a database the only one there is. */
-static bool assign_databases(const TextList *databases, TenantList *list, Error *error)
+static bool refuse_database(const Tenant *tenant, size_t databases, Error *error)
+{
+    if (tenant->database[0] != '\0') {
+        error_set(error, ERROR_TENANTS, "tenant \"%s\": no worker reaches a database named \"%s\"",
+                  tenant->id, tenant->database);
+        error_set_hint(error, "name a database of the workers' configuration");
+    } else {
+        error_set(error, ERROR_TENANTS, "tenant \"%s\" is ambiguous: there are %zu databases", tenant->id,
+                  databases);
+        error_set_hint(error, "write it as database/id, in list files as database<TAB>id");
+    }
+    return false;
+}
+
+/* Gives every tenant without a database the only one there is; one that is refused needs one too. */
+static bool assign_databases(const TextList *databases, bool refuse_alone, TenantList *list, Error *error)
 {
     for (size_t i = 0; i < list->count; i++) {
         Tenant *tenant = &list->items[i];
@@ -163,17 +178,13 @@ static bool assign_databases(const TextList *databases, TenantList *list, Error 
             known = strcmp(databases->items[d], tenant->database) == 0;
         if (known)
             continue;
-        if (tenant->database[0] != '\0') {
-            error_set(error, ERROR_TENANTS, "tenant \"%s\": no worker reaches a database named \"%s\"",
-                      tenant->id, tenant->database);
-            error_set_hint(error, "name a database of the workers' configuration");
-            return false;
-        }
-        if (databases->count != 1) {
-            error_set(error, ERROR_TENANTS, "tenant \"%s\" is ambiguous: there are %zu databases", tenant->id,
-                      databases->count);
-            error_set_hint(error, "write it as database/id, in list files as database<TAB>id");
-            return false;
+        if (tenant->refusal == NULL && (tenant->database[0] != '\0' || databases->count != 1)) {
+            ERROR_CLEANUP Error refused = {0};
+            if (!refuse_alone || databases->count == 0)
+                return refuse_database(tenant, databases->count, error);
+            refuse_database(tenant, databases->count, &refused);
+            if (!fleet_refuse(tenant, error, "%s", refused.message))
+                return false;
         }
         char *name = strdup(databases->items[0]);
         if (name == NULL)
@@ -212,7 +223,8 @@ static bool list_shared(const TextList *databases, TenantList *list, Error *erro
 
 static bool is_explicit(const FleetRequest *request)
 {
-    return request->tenant != NULL || request->tenants != NULL || request->tenants_file != NULL;
+    return request->ids != NULL || request->tenant != NULL || request->tenants != NULL ||
+           request->tenants_file != NULL;
 }
 
 static bool is_list_configured(const Config *config)
@@ -229,17 +241,33 @@ static bool is_discovery_configured(const Config *config)
 
 bool fleet_discovers(const FleetRequest *request)
 {
-    return !is_explicit(request) && !is_list_configured(request->config) &&
-           is_discovery_configured(request->config);
+    if (is_explicit(request) || request->discover != NULL)
+        return !is_explicit(request);
+    return !is_list_configured(request->config) && is_discovery_configured(request->config);
 }
 
-bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
+static bool resolve(const FleetRequest *request, TenantList *list, Error *error)
+{
+    return request->refuse_alone
+               ? fleet_named_resolve(request, list, error)
+               : tenant_list_resolve(list, config_text(request->config, SETTING_TENANTS_SCHEMA), error);
+}
+
+/* The last thing, so that results name schemas all the same. */
+static bool refuse_all(const Fleet *fleet, TenantList *list, Error *error)
+{
+    for (size_t i = 0; fleet->refusal != NULL && i < list->count; i++)
+        if (!fleet_refuse(&list->items[i], error, "%s", fleet->refusal))
+            return false;
+    return true;
+}
+
+/* Everybody whom the request or the configuration names, or who is found. */
+static bool list_all(Fleet *fleet, TenantList *list, Error *error)
 {
     const FleetRequest *request = fleet->request;
     const Config *config = request->config;
     const TextList *databases = fleet_databases(fleet);
-    if (fleet->shared)
-        return list_shared(databases, list, error);
     bool explicit_list = is_explicit(request);
     bool by_worker = is_discovery_configured(config);
     bool by_list = is_list_configured(config);
@@ -256,13 +284,24 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
                    "in pgconvoy.yaml, or name tenants with --tenant, --tenants or --tenants-file");
         return false;
     }
-    if (!explicit_list && by_list && !configured_list(request, databases, list, error))
+    if (!explicit_list && by_list)
+        return configured_list(request, databases, list, error);
+    return explicit_list || discover(fleet, list, error);
+}
+
+bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
+{
+    const FleetRequest *request = fleet->request;
+    const TextList *databases = fleet_databases(fleet);
+    bool named = request->ids != NULL || request->discover != NULL ||
+                 (request->refuse_alone && request->tenant != NULL);
+    bool explicit_list = is_explicit(request);
+    if (fleet->shared)
+        return list_shared(databases, list, error) && refuse_all(fleet, list, error);
+    bool listed = named ? fleet_named_list(request, databases, list, error) : list_all(fleet, list, error);
+    if (!listed || !assign_databases(databases, request->refuse_alone, list, error))
         return false;
-    if (!explicit_list && !by_list && !discover(fleet, list, error))
-        return false;
-    if (!assign_databases(databases, list, error))
-        return false;
-    if (!explicit_list) {
+    if (!explicit_list && !named) {
         size_t dropped = tenant_list_unique(list);
         char text[80];
         snprintf(text, sizeof text, "%zu duplicate tenants were dropped from the discovered list", dropped);
@@ -273,7 +312,7 @@ bool fleet_list(Fleet *fleet, TenantList *list, Error *error)
         return false;
     if (request->limit > 0)
         tenant_list_truncate(list, request->limit);
-    return tenant_list_resolve(list, config_text(config, SETTING_TENANTS_SCHEMA), error);
+    return resolve(request, list, error) && refuse_all(fleet, list, error);
 }
 
 uint32_t *fleet_tenants_predecessors(const TenantList *list, Error *error)

@@ -17,16 +17,11 @@ enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more t
 bool migrator_load(MigratorRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
-    SettingId folder = run->shared ? SETTING_SHARED_FOLDER : SETTING_MIGRATIONS_FOLDER;
-    if (run->shared && !shared_is_configured(request->config, error))
+    if ((run->shared && !shared_is_configured(request->config, error)) ||
+        !fleet_load_files(request, run->shared, &run->files, error))
         return false;
-    TextList warnings = {0};
-    bool ok = bundle_load(config_text(request->config, folder), false, &run->bundle, &warnings, error);
-    for (size_t i = 0; ok && i < warnings.count; i++)
-        fleet_warn(request, warnings.items[i]);
-    text_list_clear(&warnings);
-    run->report->migration_count = run->bundle.count;
-    return ok;
+    run->report->migration_count = run->files.bundle->count;
+    return true;
 }
 
 /* Runs a phase over entries chosen by `work` (NULL = all). */
@@ -93,7 +88,7 @@ static bool plan(MigratorRun *run, Error *error)
         else
             run->report->entries[i].state = TENANT_SUCCEEDED;
     if (ok && run->request->action != RUN_STATUS)
-        plan_warn(&run->request->fleet, run->report, &run->bundle);
+        plan_warn(&run->request->fleet, run->report, run->files.bundle);
     phase_outcome_clear(&outcome);
     return ok;
 }
@@ -247,6 +242,7 @@ bool migrator_list(MigratorRun *run, Error *error)
     report->of_shared = run->shared;
     report->several_databases = fleet_databases(run->fleet)->count > 1;
     fleet_say_step(&run->request->fleet, run->shared ? STEP_SHARED : STEP_DISCOVER, 0);
+    run->fleet->refusal = run->files.refusal;
     run->listed = fleet_list(run->fleet, &report->tenants, error) && run_table_new(report, error);
     return run->listed;
 }
@@ -261,7 +257,7 @@ static bool open_record(MigratorRun *run, Error *error)
     for (size_t i = 0; !work && i < run->report->count; i++)
         work = run->report->entries[i].state == TENANT_PENDING;
     return !work || run_record_open(request, run->report, dispatcher_run_id(run->fleet->dispatcher),
-                                    &run->bundle, &run->fleet->options, &run->record, error);
+                                    run->files.bundle, &run->fleet->options, &run->record, error);
 }
 
 bool migrator_steps(MigratorRun *run, Error *error)
@@ -308,7 +304,7 @@ void migrator_finish(MigratorRun *run)
     report->aborted_by_policy = fleet->aborted_by_policy;
     report->past_deadline = fleet->past_deadline;
     report->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - run->started_ms;
-    bundle_clear(&run->bundle);
+    fleet_files_clear(&run->files);
     free(run->work);
 }
 
@@ -321,10 +317,10 @@ bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error
                        .shared = request->fleet.shared,
                        .started_ms = clock_now_ms(&SYSTEM_CLOCK)};
     *ret_report = (RunReport){0};
-    bool ok = request->with_shared
-                  ? shared_and_tenants(&run, error)
-                  : migrator_load(&run, error) && fleet_open(&fleet, &request->fleet, &run.bundle, error) &&
-                        migrator_steps(&run, error);
+    bool ok = request->with_shared ? shared_and_tenants(&run, error)
+                                   : migrator_load(&run, error) &&
+                                         fleet_open(&fleet, &request->fleet, run.files.bundle, error) &&
+                                         migrator_steps(&run, error);
     fleet_close(&fleet);
     if (!ok && fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;

@@ -11,7 +11,7 @@ typedef struct MigratorRun {
 
     bool listed; /* the report has its entries */
     bool judged; /* the servers have parsed the files */
-    Bundle bundle;
+    FleetFiles files;
     struct RunRecord *record; /* of tenants; NULL = none is kept */
     uint32_t *work;           /* apply phase: phase index -> entry index */
     Error *error;             /* what a callback could not return */

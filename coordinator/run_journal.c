@@ -1,4 +1,5 @@
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "coordinator/run_journal_internal.h"
@@ -67,8 +68,11 @@ static bool add_line(RunJournal *journal, json_t *record)
     free(json);
     if (!good || buffer_failed(&line))
         return journal->error.code != ERROR_NONE ? false : error_memory(&journal->error);
+    crash_point(CRASH_BEFORE_WRITE);
+    crash_point_writing(journal->fd, line.data, line.length);
     if (write(journal->fd, line.data, line.length) != (ssize_t)line.length)
         return write_failed(journal);
+    crash_point(CRASH_AFTER_WRITE);
     memcpy(journal->chain, chain, sizeof chain);
     journal->unsynced = true;
     return true;

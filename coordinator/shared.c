@@ -27,17 +27,17 @@ static bool prepare(MigratorRun *shared, MigratorRun *tenants, Error *error)
 {
     const RunRequest *request = tenants->request;
     return migrator_load(tenants, error) && migrator_load(shared, error) &&
-           fleet_open(tenants->fleet, &request->fleet, &tenants->bundle, error) &&
+           fleet_open(tenants->fleet, &request->fleet, tenants->files.bundle, error) &&
            (fleet_discovers(&request->fleet) || migrator_list(tenants, error)) &&
            (!request->judge_files || migrator_judge(tenants, error));
 }
 
 static bool run_shared(MigratorRun *shared, MigratorRun *tenants, Error *error)
 {
-    fleet_use(shared->fleet, true, &shared->bundle);
+    fleet_use(shared->fleet, true, shared->files.bundle);
     shared->started_ms = clock_now_ms(&SYSTEM_CLOCK);
     bool ok = migrator_steps(shared, error);
-    fleet_use(tenants->fleet, false, &tenants->bundle); /* the other one will not last */
+    fleet_use(tenants->fleet, false, tenants->files.bundle); /* the other one will not last */
     if (ok)
         return true;
     tenants->report->refused_files = shared->report->refused_files;

@@ -22,7 +22,7 @@ static const struct {
 typedef struct SyncRun {
     const SyncRequest *request;
     SyncReport *report;
-    Bundle bundle;
+    FleetFiles files;
     Fleet fleet;
     size_t *work; /* place in the action's list -> entry index */
 } SyncRun;
@@ -45,19 +45,6 @@ static TextList *done_of(const SyncReport *report, SyncEntry *entry)
 const TextList *sync_entry_done(const SyncReport *report, size_t index)
 {
     return done_of(report, &report->entries[index]);
-}
-
-static bool load_bundle(SyncRun *run, Error *error)
-{
-    const FleetRequest *request = &run->request->fleet;
-    TextList warnings = {0};
-    /* Without files every row is an orphan: a wrong folder must not clean anything. */
-    bool ok = bundle_load(config_text(request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
-                          &warnings, error);
-    for (size_t i = 0; ok && i < warnings.count; i++)
-        fleet_warn(request, warnings.items[i]);
-    text_list_clear(&warnings);
-    return ok;
 }
 
 static bool list_tenants(SyncRun *run, Error *error)
@@ -278,8 +265,11 @@ static bool run_steps(SyncRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
     SyncReport *report = run->report;
-    if (!load_bundle(run, error) || !fleet_open(&run->fleet, request, &run->bundle, error))
+    /* Without files every row is an orphan: unless told otherwise, a wrong folder must not clean anything. */
+    if (!fleet_load_files(request, false, &run->files, error) ||
+        !fleet_open(&run->fleet, request, run->files.bundle, error))
         return false;
+    run->fleet.refusal = run->files.refusal;
     report->several_databases = fleet_databases(&run->fleet)->count > 1;
     fleet_say_step(request, STEP_DISCOVER, 0);
     if (!list_tenants(run, error))
@@ -318,7 +308,7 @@ bool sync_run(const SyncRequest *request, SyncReport *ret_report, Error *error)
     *ret_report = (SyncReport){.action = request->action};
     bool ok = run_steps(&run, error);
     fleet_close(&run.fleet);
-    bundle_clear(&run.bundle);
+    fleet_files_clear(&run.files);
     free(run.work);
     if (!ok && run.fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;

@@ -24,7 +24,7 @@ static const struct {
 };
 
 struct HookSet {
-    pgconvoy_hooks callbacks;
+    HostCallbacks callbacks;
     pthread_mutex_t mutex;       /* held while a callback runs */
     char **programs[HOOK_COUNT]; /* argv; NULL = not configured. The words belong to the configuration. */
     TextList environment;        /* that programs may see */
@@ -61,7 +61,7 @@ static bool take_programs(HookSet *hooks, const Config *config, Error *error)
     return !any || hook_environment_keep(environ, config, &hooks->environment, error);
 }
 
-HookSet *hook_set_new(const Config *config, const pgconvoy_hooks *callbacks, Error *error)
+HookSet *hook_set_new(const Config *config, const HostCallbacks *callbacks, Error *error)
 {
     HookSet *hooks = calloc(1, sizeof *hooks);
     if (hooks == NULL) {

@@ -9,7 +9,7 @@
  */
 #pragma once
 #include "common/config.h"
-#include "common/pgconvoy/hooks.h"
+#include "common/host_callbacks.h"
 #include "common/results.h"
 #include <stdatomic.h>
 
@@ -26,7 +26,7 @@ typedef struct HookSite {
 
 /* `callbacks` may be NULL and is copied; `config` must outlive the set. ERROR_CONFIG names the setting whose
  * program cannot be run. */
-HookSet *hook_set_new(const Config *config, const pgconvoy_hooks *callbacks, Error *error) MUST_CHECK;
+HookSet *hook_set_new(const Config *config, const HostCallbacks *callbacks, Error *error) MUST_CHECK;
 void hook_set_free(HookSet *hooks); /* accepts NULL */
 
 /* Tenants without work must be visited too: somebody wants to hear of them. */

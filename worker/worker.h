@@ -10,7 +10,7 @@
 #pragma once
 #include "common/config.h"
 #include "common/error.h"
-#include "common/pgconvoy/hooks.h"
+#include "common/host_callbacks.h"
 #include "proto/link.h"
 
 typedef struct Worker Worker;
@@ -21,9 +21,9 @@ typedef struct WorkerOptions {
     int64_t slots;
     const char *const *coordinators; /* endpoints to connect to */
     size_t coordinator_count;
-    const char *listen;          /* endpoint to bind, or NULL */
-    bool plain;                  /* allow loopback TCP without keys */
-    const pgconvoy_hooks *hooks; /* of the hosting program, or NULL; copied */
+    const char *listen;         /* endpoint to bind, or NULL */
+    bool plain;                 /* allow loopback TCP without keys */
+    const HostCallbacks *hooks; /* of the hosting program, or NULL; copied */
 } WorkerOptions;
 
 /* Opens the links and starts the threads. The links are open when this returns; greeting goes on in the

@@ -7,10 +7,10 @@
  * error, word for word, and the result still names what was committed. They may use other objects of this
  * library, but not wait for the call that they belong to.
  *
- * Order for each tenant: progress "starting", before_tenant, then for each migration progress "migrating",
- * before_migration, the migration, after_migration; after_tenant, progress "completed" or "failed".
- * Migrating, recording as applied and creating a tenant call all of them, also for a tenant without pending
- * migrations; repairing tracking tables only on_progress; a dry run none.
+ * Order for each tenant: the call's on_progress (pgconvoy/migrator.h) with "starting", before_tenant, then
+ * for each migration progress "migrating", before_migration, the migration, after_migration; after_tenant,
+ * progress "completed" or "failed". Migrating, recording as applied and creating a tenant call all of them,
+ * also for a tenant without pending migrations; repairing tracking tables only on_progress; a dry run none.
  *
  * before_migration runs before the transaction begins, after_migration after it has been committed, and only
  * when this call has committed it; neither a transaction nor a connection is held meanwhile. after_tenant is
@@ -32,16 +32,10 @@
 extern "C" {
 #endif
 
-struct pg_conn; /* libpq's PGconn */
-
+/* What is done around a tenant and each of its migrations. In hooks of the shared schema tenant_id is NULL.
+ */
 typedef struct pgconvoy_hooks {
     void *context;
-
-    /* status: "starting", "migrating" (with a migration), "seeding", "syncing", "completed", "failed";
-     * migration may be NULL. */
-    bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
-                        pgconvoy_error *error);
-
     bool (*before_tenant)(void *context, const char *tenant_id, pgconvoy_error *error);
     bool (*after_tenant)(void *context, const char *tenant_id, const pgconvoy_tenant_migration_result *result,
                          pgconvoy_error *error);
@@ -49,10 +43,6 @@ typedef struct pgconvoy_hooks {
                              pgconvoy_error *error);
     bool (*after_migration)(void *context, const char *tenant_id, const char *migration, int64_t duration_ms,
                             pgconvoy_error *error);
-
-    /* Fills a tenant with data, inside a transaction that is open already and is committed afterwards; the
-     * connection is lent for this call only. Returning false rolls everything back. */
-    bool (*seed)(void *context, const char *tenant_id, struct pg_conn *connection, pgconvoy_error *error);
 } pgconvoy_hooks;
 
 #ifdef __cplusplus

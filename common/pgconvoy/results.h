@@ -183,6 +183,7 @@ typedef struct pgconvoy_tenant_schema_drift {
     char *database;
     char *sqlstate;
     char *outcome;
+    char *detail; /* what is behind an error that says less */
 } pgconvoy_tenant_schema_drift;
 
 typedef struct pgconvoy_column_schema {
@@ -436,7 +437,8 @@ typedef struct pgconvoy_shared_seed_result {
     int64_t column;
 } pgconvoy_shared_seed_result;
 
-/* migrate_all_with_shared; tenants.total is 0 when the shared step failed. */
+/* migrate_all_with_shared; when the shared step failed, the tenants are skipped, or none when they could not
+ * be listed. */
 typedef struct pgconvoy_migration_with_shared {
     pgconvoy_shared_migration_result shared;
     pgconvoy_migration_results tenants;

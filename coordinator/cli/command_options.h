@@ -1,5 +1,5 @@
-/* Options and exit codes of commands, those that several share excepted: rows of command_table.c, and of nobody
- * else. */
+/* Options and exit codes of commands, those that several share excepted: rows of command_table.c, and of
+ * nobody else. */
 #pragma once
 #include "coordinator/cli/command.h"
 
@@ -7,6 +7,7 @@
 static const char TARGET_FORMAT[] = "format";
 static const char MIGRATION_NAME[] = "name";
 static const char KEY_FILE[] = "file";
+static const char SOURCE_ID[] = "from";
 
 static const Option SHARED_OPTIONS[] = {
     {.name = "dry-run", .setting = NO_SETTING, .doc = "print what would be done, and write nothing"},
@@ -153,4 +154,64 @@ static const ExitCode RUN_EXITS[] = {
     {EXIT_DONE, NULL}, {EXIT_USAGE, "there is no such run, or its journal is damaged"}, {-1, NULL},
 };
 
+static const Option CLONE_TENANTS[] = {
+    {.name = "from",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .exclusive = SOURCE_ID,
+     .doc = "the tenant to copy (db/ID when there are several databases)"},
+    {.name = "to", .argument = "ID", .setting = NO_SETTING, .doc = "the new tenant, in the same database"},
+};
+
+static const Option CLONE_OPTIONS[] = {
+    {.name = "include-data", .setting = NO_SETTING, .doc = "copy the rows, too"},
+    {.name = "anonymize",
+     .argument = "T.C[=VALUE]",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "this value, or null, in column C of every row of table T"},
+    {.name = "exclude-tables",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "leave these tables out"},
+    {.name = "force",
+     .letter = 'f',
+     .setting = NO_SETTING,
+     .doc = "for scripts that say so: nothing is asked, and no tenant is ever replaced"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode CLONE_EXITS[] = {
+    {EXIT_DONE, "the clone is there"},
+    {EXIT_FAILED, "the tenant was not cloned, and nothing of a clone stays"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode DOCTOR_EXITS[] = {
+    {EXIT_DONE, "nothing is wrong"},  {EXIT_FAILED, "a check failed"},
+    {EXIT_USAGE, NULL},               {EXIT_INTERRUPTED, "interrupted"},
+    {-1, NULL},
+};
+
+static const Option DOCTOR_FILES[] = {
+    {.name = "migrations-folder", .letter = 'f', .argument = "DIR", .setting = SETTING_MIGRATIONS_FOLDER},
+};
+
+static const Option METRICS_OPTIONS[] = {
+    {.name = "health", .setting = NO_SETTING, .doc = "ask every database whether it answers, and how fast"},
+};
+
+static const ExitCode METRICS_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "with --health: a database does not answer"},
+    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const ExitCode INTROSPECT_EXITS[] = {
+    {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
 /* clang-format on */

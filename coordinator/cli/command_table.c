@@ -248,13 +248,6 @@ static const ExitCode DIFF_EXITS[] = {
     {-1, NULL},
 };
 
-static const ExitCode INTROSPECT_EXITS[] = {
-    {EXIT_DONE, NULL},        {EXIT_FAILED, "the schema could not be read"},
-    {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
-    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
-};
-
-
 static const Command ROWS_OF_COMMANDS[] = {
     {
         .name = "migrate",
@@ -402,6 +395,51 @@ static const Command ROWS_OF_COMMANDS[] = {
         .run = cli_introspect,
     },
     {
+        .name = "tenant:clone",
+        .summary = "Copy a tenant's whole schema, with or without its rows, as another tenant.",
+        .usage = "--from ID --to ID [--include-data [--anonymize T.C[=VALUE]]] [options]",
+        .example = "pgconvoy tenant:clone --from acme --to acme_test --include-data --anonymize users.email=x@example.com",
+        .exits = CLONE_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(CLONE_TENANTS)},
+                {"Copy", ROWS(CLONE_OPTIONS)},
+                {"Run", ROWS(WAITING_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = SOURCE_ID,
+        .run = cli_tenant_clone,
+    },
+    {
+        .name = "doctor",
+        .summary = "Look at configuration, databases, tenants, files and workers before a run does.",
+        .usage = "[options]",
+        .example = "pgconvoy doctor --json",
+        .exits = DOCTOR_EXITS,
+        .groups =
+            {
+                {"Migrations", ROWS(DOCTOR_FILES)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_doctor,
+    },
+    {
+        .name = "metrics",
+        .summary = "Show the pools that this command has, and with --health how the databases answer.",
+        .usage = "[--health] [options]",
+        .example = "pgconvoy metrics --health --json",
+        .exits = METRICS_EXITS,
+        .groups =
+            {
+                {"Metrics", ROWS(METRICS_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .run = cli_metrics,
+    },
+    {
         .name = "keygen",
         .summary = "Make a key pair, and print the line that the other side's peers file needs.",
         .usage = "--file FILE [--role coordinator|worker] [--name NAME] [--show]",
@@ -539,6 +577,16 @@ static const Command ROWS_OF_COMMANDS[] = {
         .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
         .positionals = 1,
         .run = cli_run_resume,
+    },
+    {
+        .name = "run:retry-failed",
+        .summary = "Run a command again for the tenants that failed or were skipped.",
+        .usage = "RUN",
+        .example = "pgconvoy run retry-failed 4f2a91c3",
+        .exits = MIGRATE_EXITS,
+        .groups = {{"Output", ROWS(MIGRATE_OUTPUT)}},
+        .positionals = 1,
+        .run = cli_run_retry_failed,
     },
 };
 /* clang-format on */

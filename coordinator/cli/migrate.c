@@ -31,13 +31,13 @@ static int report_broken_off(const CliRun *run, Error *reason)
     return cli_print_error(reason);
 }
 
-int cli_migrate_resumed(const CliArguments *arguments, const struct JournalContent *resumed)
+int cli_migrate_again(const CliArguments *arguments, const RunAgain *again)
 {
     CliRun run;
     ERROR_CLEANUP Error error = {0};
     bool mark = option_given(arguments, "mark-applied");
     int code;
-    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, resumed, &error);
+    bool ok = cli_run(&run, arguments, mark ? RUN_MARK_APPLIED : RUN_MIGRATE, again, &error);
     if (!ok && !run_report_has_begun(&run.report))
         code = cli_run_failed(&run, &error);
     else if (!ok)
@@ -51,5 +51,5 @@ int cli_migrate_resumed(const CliArguments *arguments, const struct JournalConte
 
 int cli_migrate(const CliArguments *arguments)
 {
-    return cli_migrate_resumed(arguments, NULL);
+    return cli_migrate_again(arguments, NULL);
 }

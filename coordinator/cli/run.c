@@ -9,12 +9,24 @@ static bool go(CliRun *run, Error *error)
     return ok;
 }
 
-bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
-             const struct JournalContent *resumed, Error *error)
+/* Instead of whom the arguments choose. */
+static void choose_again(FleetRequest *request, const TextList *ids)
+{
+    request->tenant = request->tenants = request->tenants_file = NULL;
+    request->exclude = request->exclude_file = NULL;
+    request->limit = 0;
+    request->ids = ids;
+}
+
+bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, const RunAgain *again,
+             Error *error)
 {
     *run = (CliRun){0};
     if (!cli_context_open(&run->context, arguments, error) || !cli_context_select(&run->context, error))
         return false;
+    bool retry = again != NULL && again->ids != NULL;
+    if (retry)
+        choose_again(&run->context.request, again->ids);
     bool status = action == RUN_STATUS;
     run->request = (RunRequest){
         .fleet = run->context.request,
@@ -25,7 +37,9 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action,
     };
     if (action != RUN_STATUS && !option_given(arguments, "no-journal")) {
         run->recording = (RunRecording){
-            .path = option_value(arguments, "journal"), .words = &arguments->words, .resumed = resumed};
+            .path = retry ? NULL : option_value(arguments, "journal"), /* that is the other run's */
+            .words = retry ? again->words : &arguments->words,
+            .resumed = again != NULL ? again->resumed : NULL};
         run->request.recording = &run->recording;
     }
     return go(run, error);

@@ -29,8 +29,9 @@ static bool make_report(const JournalContent *content, RunReport *report, Tenant
         const JournalTenant *tenant = &content->tenants[i];
         if (tenant->state == NULL)
             continue;
-        tenants[report->count] =
-            (Tenant){tenant->database, tenant->result.tenant_id, tenant->result.schema_name};
+        tenants[report->count] = (Tenant){.database = tenant->database,
+                                          .id = tenant->result.tenant_id,
+                                          .schema = tenant->result.schema_name};
         entries[report->count] = (RunEntry){
             .tenant = &tenants[report->count], .state = state_of(tenant->state), .result = tenant->result};
         report->count++;

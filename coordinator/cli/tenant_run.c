@@ -3,18 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a record of this type keeps the text of that name; NULL when it has none. */
-static char **text_field(const RecordType *type, void *record, const char *name)
-{
-    for (size_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].kind == FIELD_TEXT && strcmp(type->fields[i].name, name) == 0)
-            return (char **)((char *)record + type->fields[i].offset);
-    return NULL;
-}
-
 static bool fill_text(TenantRun *run, const char *name, const char *text, Error *error)
 {
-    char **field = text_field(run->results.type, run->result, name);
+    char **field = record_text(run->results.type, run->result, name);
     if (field == NULL || *field != NULL)
         return true;
     *field = strdup(text);

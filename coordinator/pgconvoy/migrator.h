@@ -3,17 +3,21 @@
  * A call runs the same engine as the command of its name: it gathers workers (one hosted inside this process
  * unless the settings name others), asks who the tenants are, and works on them side by side. It returns when
  * everybody's fate is known. What goes wrong with one tenant is in that tenant's result; a call returns
- * false, with *error filled and nothing in its result, only when it could not be made at all: no such folder,
- * discovery failed, no worker, a bad argument.
+ * false, with *error filled and its result untouched, only when it could not be made at all: no such folder,
+ * discovery failed, no worker, a bad argument. One that broke off half-way, because its last worker was lost,
+ * returns false too, and its result says what became of everybody.
  *
  * Threads: calls on one migrator may come from several threads at a time and are independent runs. Callbacks
  * come from threads of the library, one at a time within one call. No call installs a signal handler or
  * changes the caller's signal mask; the library's threads block all signals.
  *
- * Options structures may be NULL for the defaults, and are zeroed to begin: pgconvoy_migrate_options options
- * =
- * {.concurrency = 20}. Results are filled in, and released with the _clear() function of their type, which is
- * fine with a zeroed result too. `db/id` names a tenant of one of several databases.
+ * Options structures may be NULL for the defaults, and are zeroed to begin: pgconvoy_run_options options =
+ * {.concurrency = 20}. Results are zeroed to begin too, filled in, and released with the _clear() function of
+ * their type, which is fine with a zeroed one; a result and an error that are not wanted may be NULL.
+ *
+ * `db/id` names a tenant of one of several databases. A tenant of which nothing can be made fails alone: an
+ * id that is empty, too long, not UTF-8 or with a control character, a schema name longer than 63 bytes or
+ * reserved (public, information_schema, pg_*), two tenants of one call that would share a schema.
  */
 #pragma once
 #include <pgconvoy/error.h>
@@ -23,6 +27,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct pg_conn; /* libpq's PGconn */
 
 typedef struct pgconvoy_migrator pgconvoy_migrator;
 
@@ -60,9 +66,9 @@ typedef struct pgconvoy_migrator_options {
     const char *shared_table_format;
     const char *shared_default_format;
 
-    pgconvoy_hooks hooks; /* around every tenant and migration of every call */
-    pgconvoy_hooks shared_hooks;
-    void *context; /* of schema_name and discover */
+    pgconvoy_hooks hooks;        /* around every tenant and migration of every call */
+    pgconvoy_hooks shared_hooks; /* the same around the shared schema */
+    void *context;               /* of schema_name and discover */
 } pgconvoy_migrator_options;
 
 /* Reads the configuration and checks the options; connects to nothing. NULL with an error when one is wrong.
@@ -87,8 +93,10 @@ typedef struct pgconvoy_run_options {
     /* Called once for each tenant that failed, before the next batch begins; abort leaves everybody who has
      * not begun as skipped. NULL = continue. */
     pgconvoy_decision (*on_error)(void *context, const char *tenant_id, const char *message);
-    /* status: "starting", "migrating" (with the migration's name), "seeding", "introspecting", "comparing",
-     * "completed", "failed". Returning false fails the tenant. */
+    /* status: "starting", "migrating" (with the migration's name, else NULL), "seeding", "introspecting",
+     * "comparing", "completed", "failed". tenant_id NULL: the shared schema. Returning false fails the
+     * tenant. This, hooks and seeds need a worker in this process: with workers elsewhere a call that has one
+     * of them to call fails. */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;
@@ -121,6 +129,7 @@ PGCONVOY_EXPORT bool pgconvoy_migrate_tenant(pgconvoy_migrator *migrator, const 
                                              const pgconvoy_run_options *options,
                                              pgconvoy_tenant_migration_result *ret_result,
                                              pgconvoy_error *error);
+/* on_progress hears of the migrations alone. */
 PGCONVOY_EXPORT bool pgconvoy_mark_as_applied(pgconvoy_migrator *migrator, const char *tenant_id,
                                               const pgconvoy_run_options *options,
                                               pgconvoy_tenant_migration_result *ret_result,
@@ -174,6 +183,7 @@ typedef struct pgconvoy_clone_options {
     size_t exclude_count;
     const pgconvoy_clone_rule *anonymize;
     size_t anonymize_count;
+    /* With the target's id; status: "starting", "completed", "failed". */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;
@@ -259,6 +269,8 @@ PGCONVOY_EXPORT bool pgconvoy_seed_tenants(pgconvoy_migrator *migrator, const ch
 
 /* --- The shared schema, public ------------------------------------------------------------------------ */
 
+/* These work on the shared schema of every database; of several databases, a result speaks of the first that
+ * failed, else of the first. */
 PGCONVOY_EXPORT bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator);
 PGCONVOY_EXPORT bool pgconvoy_migrate_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
                                              pgconvoy_shared_migration_result *ret_result,
@@ -271,7 +283,7 @@ PGCONVOY_EXPORT bool pgconvoy_get_shared_status(pgconvoy_migrator *migrator,
                                                 pgconvoy_shared_migration_status *ret_status,
                                                 pgconvoy_error *error);
 
-/* The tenants do not start when the shared schema failed. */
+/* The tenants are skipped when the shared schema failed. */
 PGCONVOY_EXPORT bool pgconvoy_migrate_all_with_shared(pgconvoy_migrator *migrator,
                                                       const pgconvoy_run_options *options,
                                                       pgconvoy_migration_with_shared *ret_results,

@@ -86,7 +86,7 @@ static void add_tenants(Bench *bench, size_t count)
         char *id, *schema;
         assert_true(asprintf(&id, "t%zu", i) > 0);
         assert_true(asprintf(&schema, "tenant_t%zu", i) > 0);
-        bench->tenants[i] = (Tenant){(char *)"main", id, schema};
+        bench->tenants[i] = (Tenant){.database = (char *)"main", .id = id, .schema = schema};
         bench->pointers[i] = &bench->tenants[i];
     }
 }

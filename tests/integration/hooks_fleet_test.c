@@ -66,15 +66,15 @@ static bool after_migration(void *context, const char *tenant_id, const char *mi
     return hear(context, tenant_id, ']');
 }
 
-static pgconvoy_hooks hooks_for(Heard *heard)
+static HostCallbacks hooks_for(Heard *heard)
 {
     *heard = (Heard){0};
-    return (pgconvoy_hooks){.context = heard,
-                            .on_progress = on_progress,
-                            .before_tenant = before_tenant,
-                            .after_tenant = after_tenant,
-                            .before_migration = before_migration,
-                            .after_migration = after_migration};
+    return (HostCallbacks){.context = heard,
+                           .on_progress = on_progress,
+                           .before_tenant = before_tenant,
+                           .after_tenant = after_tenant,
+                           .before_migration = before_migration,
+                           .after_migration = after_migration};
 }
 
 /* Of every tenant but `except` (0 = of all). */
@@ -128,7 +128,7 @@ static void a_run_is_heard_tenant_by_tenant(void **state)
     (void)state;
     Config *config = load("run: {concurrency: 8}\n");
     Heard heard;
-    pgconvoy_hooks hooks = hooks_for(&heard);
+    HostCallbacks hooks = hooks_for(&heard);
     RunRequest request = {.fleet = {.config = config,
                                     .workers = &NO_WORKERS,
                                     .hooks = &hooks,
@@ -175,7 +175,7 @@ static void a_failing_hook_aborts_a_run_that_says_so(void **state)
     (void)state;
     Config *config = load("run: {concurrency: 2, on_error: abort}\n");
     Heard heard;
-    pgconvoy_hooks hooks = hooks_for(&heard);
+    HostCallbacks hooks = hooks_for(&heard);
     heard.failing = "t0003";
     RunRequest request = {.fleet = {.config = config,
                                     .workers = &NO_WORKERS,
@@ -199,7 +199,7 @@ static void sync_tells_of_every_tenant(void **state)
     (void)state;
     Config *config = load("run: {concurrency: 8}\n");
     Heard heard;
-    pgconvoy_hooks hooks = hooks_for(&heard);
+    HostCallbacks hooks = hooks_for(&heard);
     SyncRequest request = {.fleet = {.config = config,
                                      .workers = &NO_WORKERS,
                                      .hooks = &hooks,

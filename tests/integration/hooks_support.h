@@ -67,7 +67,7 @@ static inline bool hear_after_migration(void *context, const char *tenant_id, co
     return hear("after", migration, error);
 }
 
-static const pgconvoy_hooks LISTENERS = {
+static const HostCallbacks LISTENERS = {
     .on_progress = hear_progress,
     .before_tenant = hear_before_tenant,
     .after_tenant = hear_after_tenant,
@@ -76,7 +76,7 @@ static const pgconvoy_hooks LISTENERS = {
 };
 
 /* Owned by the test; `extra` are lines for the configuration. */
-static inline HookSet *hooks_with(const pgconvoy_hooks *callbacks, const char *extra, Config **ret_config)
+static inline HookSet *hooks_with(const HostCallbacks *callbacks, const char *extra, Config **ret_config)
 {
     ERROR_CLEANUP Error error = {0};
     Config *config = config_load_text("test", extra, strlen(extra), &error);

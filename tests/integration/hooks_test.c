@@ -213,7 +213,7 @@ static void a_callbacks_failure_is_final_whatever_its_code(void **state)
     Bundle bundle = three_files();
     Config *own;
     HookSet *listeners = bench->hooks;
-    bench->hooks = hooks_with(&(pgconvoy_hooks){.before_migration = pass_on_a_busy_error}, "", &own);
+    bench->hooks = hooks_with(&(HostCallbacks){.before_migration = pass_on_a_busy_error}, "", &own);
     BENCH_RESULT_CLEANUP BenchResult ended = migrate(&bundle);
     hook_set_free(bench->hooks);
     config_free(own);
@@ -251,9 +251,9 @@ static void nothing_is_held_while_a_hook_runs(void **state)
     Config *own;
     long long busiest = 0;
     HookSet *listeners = bench->hooks;
-    bench->hooks = hooks_with(&(pgconvoy_hooks){.context = &busiest,
-                                                .before_migration = look_around,
-                                                .after_migration = look_around_after},
+    bench->hooks = hooks_with(&(HostCallbacks){.context = &busiest,
+                                               .before_migration = look_around,
+                                               .after_migration = look_around_after},
                               "", &own);
     BENCH_RESULT_CLEANUP BenchResult ended = migrate(&bundle);
     hook_set_free(bench->hooks);
@@ -284,7 +284,7 @@ static void only_what_we_committed_is_told_afterwards(void **state)
     Config *own;
     HookSet *listeners = bench->hooks;
     bench->hooks = hooks_with(
-        &(pgconvoy_hooks){.before_migration = overtake, .after_migration = hear_after_migration}, "", &own);
+        &(HostCallbacks){.before_migration = overtake, .after_migration = hear_after_migration}, "", &own);
     BENCH_RESULT_CLEANUP BenchResult ended = migrate(&bundle);
     hook_set_free(bench->hooks);
     config_free(own);
@@ -311,7 +311,7 @@ static void a_connection_lost_during_a_hook_costs_nothing(void **state)
     Config *own;
     HookSet *listeners = bench->hooks;
     bench->hooks = hooks_with(
-        &(pgconvoy_hooks){.before_migration = cut_connections, .after_migration = hear_after_migration}, "",
+        &(HostCallbacks){.before_migration = cut_connections, .after_migration = hear_after_migration}, "",
         &own);
     BENCH_RESULT_CLEANUP BenchResult ended = migrate(&bundle);
     hook_set_free(bench->hooks);

@@ -298,6 +298,7 @@ static void after_dispose_every_call_says_so(void **state)
     HealthCheckResult health;
     MetricsResult metrics;
     WarmupResult warmup;
+    TenantList tenants = {0};
     assert_null(tenant_pool_acquire(pool, 0, &error));
     assert_string_equal(error.message, GONE);
 #define ASSERT_GONE(call)                         \
@@ -313,6 +314,7 @@ static void after_dispose_every_call_says_so(void **state)
     ASSERT_GONE(pool_manager_schema_name(manager, "a", &error));
     ASSERT_GONE(pool_manager_evict(manager, NULL, "a", &error));
     ASSERT_GONE(pool_manager_start_cleanup(manager, &error));
+    ASSERT_GONE(pool_manager_active_tenants(manager, &tenants, &error));
     ASSERT_GONE(pool_manager_warmup(manager, &(TenantList){0}, &(WarmupOptions){0}, &warmup, &error));
     ASSERT_GONE(pool_manager_health_check(manager, &(HealthCheckOptions){0}, &health, &error));
     ASSERT_GONE(pool_manager_metrics(manager, &metrics, &error));

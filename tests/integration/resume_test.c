@@ -114,7 +114,7 @@ static void a_killed_run_is_resumed_and_reports_everything_it_did(void **state)
     json_decref(run);
     status = fleet_run(fleet, WORDS("pgconvoy", "run", "resume", id), &out, &err);
     assert_int_equal(status, 2);
-    assert_non_null(strstr(err, "nothing is left to resume"));
+    assert_non_null(strstr(err, "nothing is left to do"));
     free(out);
     free(err);
     free(id);
@@ -210,11 +210,46 @@ static void nothing_to_do_leaves_no_journal_and_a_bad_place_is_refused(void **st
     fleet_free(fleet);
 }
 
+static void only_the_tenants_that_failed_are_tried_again(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 12);
+    fleet_add_markers(fleet, 2, NULL);
+    sql_run(fleet->connection, "CREATE TABLE tenant_t0003.t1 (i int); CREATE TABLE tenant_t0007.t1 (i int)");
+    fleet_add_migration(fleet, "0003_t1", "CREATE TABLE t1 (i int);");
+    char *out, *err;
+    int status =
+        fleet_run(fleet, WORDS("pgconvoy", "migrate", "--all", "--on-error", "continue"), &out, &err);
+    assert_int_equal(status, 1);
+    free(out);
+    free(err);
+    json_t *run = only_run(fleet);
+    assert_string_equal(text_of(run, "state"), "failed");
+    sql_run(fleet->connection, "DROP TABLE tenant_t0003.t1; DROP TABLE tenant_t0007.t1");
+    status = fleet_run(fleet, WORDS("pgconvoy", "run", "retry-failed", text_of(run, "run")), &out, &err);
+    if (status != 0)
+        fail_msg("exit %d: %s", status, err);
+    assert_non_null(strstr(err, "total 2: 2 succeeded"));
+    json_decref(run);
+    free(out);
+    free(err);
+    json_t *list = run_json(fleet, WORDS("pgconvoy", "run", "list", "--json"), 0);
+    assert_int_equal(json_array_size(json_object_get(list, "runs")), 2);
+    json_t *retry = json_array_get(json_object_get(list, "runs"), 1);
+    assert_int_equal(json_integer_value(json_object_get(retry, "tenants")), 2);
+    json_decref(list);
+    fleet_assert_nothing_twice(fleet);
+    assert_int_equal(sql_number(fleet->connection, "SELECT count(*) FROM pg_tables WHERE tablename = 't1'"),
+                     12);
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_run_is_resumed_and_reports_everything_it_did),
         cmocka_unit_test(a_run_whose_tenants_files_or_options_changed_is_not_resumed),
+        cmocka_unit_test(only_the_tenants_that_failed_are_tried_again),
         cmocka_unit_test(nothing_to_do_leaves_no_journal_and_a_bad_place_is_refused),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);

@@ -49,7 +49,7 @@ static void use_host(Host wanted)
     buffer_clear(&host.heard);
     hook_set_free(hooks);
     host = wanted;
-    use_hooks(&(pgconvoy_hooks){.context = &host, .seed = do_seed, .on_progress = hear});
+    use_hooks(&(HostCallbacks){.context = &host, .seed = do_seed, .on_progress = hear});
 }
 
 static void expect_heard(const char *expected)
@@ -96,7 +96,7 @@ static void without_a_callback_there_is_a_clear_error(void **state)
     SEEDED_CLEANUP Seeded none = seed_by_callback(bench->direct);
     expect_failure(&none, NULL, "this worker has no seed callback");
     assert_non_null(none.result.hint);
-    use_hooks(&(pgconvoy_hooks){.on_progress = hear, .context = &host});
+    use_hooks(&(HostCallbacks){.on_progress = hear, .context = &host});
     SEEDED_CLEANUP Seeded other = seed_by_callback(bench->direct);
     expect_failure(&other, NULL, "this worker has no seed callback");
     bench->options.once = true;

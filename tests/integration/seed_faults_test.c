@@ -44,7 +44,7 @@ static void a_commit_whose_answer_is_lost_is_learned(void **state)
 {
     (void)state;
     int calls = 0;
-    use_hooks(&(pgconvoy_hooks){.context = &calls, .seed = insert_one});
+    use_hooks(&(HostCallbacks){.context = &calls, .seed = insert_one});
     for (int way = 0; way < 6; way++) {
         Runner runner = {.pooled = way >= 3};
         if (way == 3)

@@ -47,7 +47,7 @@ static void each_tenant_is_seeded_in_a_slot_s_thread(void **state)
     (void)state;
     Error error ERROR_CLEANUP = {0};
     Host host = {.caller = pthread_self()};
-    pgconvoy_hooks hooks = {.context = &host, .seed = seed_items};
+    HostCallbacks hooks = {.context = &host, .seed = seed_items};
     SeedRequest request = {.fleet = {.config = config,
                                      .workers = config_worker_endpoints(config),
                                      .hooks = &hooks,
@@ -89,7 +89,7 @@ static void a_worker_elsewhere_has_no_callback(void **state)
         folder, NULL,
         (const char *const[]){"pgconvoy-worker", "--coordinator", endpoint, "--plain", "--slots", "2", NULL});
     Host host = {0};
-    pgconvoy_hooks hooks = {.context = &host, .seed = seed_items};
+    HostCallbacks hooks = {.context = &host, .seed = seed_items};
     SeedRequest request = {.fleet = {.config = config,
                                      .workers = config_worker_endpoints(config),
                                      .listen = endpoint,

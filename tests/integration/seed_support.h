@@ -53,7 +53,7 @@ static inline int no_hooks(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, renew, no_hooks)
 
-static inline void use_hooks(const pgconvoy_hooks *callbacks)
+static inline void use_hooks(const HostCallbacks *callbacks)
 {
     Error error ERROR_CLEANUP = {0};
     hooks_config = config_load_text("test", "", 0, &error);

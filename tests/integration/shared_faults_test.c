@@ -235,6 +235,33 @@ static void named_tenants_are_skipped_by_an_interruption(void **state)
     fleet_free(fleet);
 }
 
+/* The journal is the tenants'; what there is of the shared schema is looked at again. */
+static void an_interrupted_run_is_resumed(void **state)
+{
+    (void)state;
+    Fleet *fleet = shared_fleet(4);
+    fleet_add_migration(fleet, "0003_slow", "SELECT pg_sleep(0.5);");
+    Process *run = fleet_start(
+        fleet, WORDS("pgconvoy", "migrate", "--all", "--with-shared", "--concurrency", "1", "--json"));
+    await_sleeper(fleet);
+    process_signal(run, SIGTERM);
+    assert_int_equal(process_wait(run, 30000), 130);
+    process_free(run);
+    Answer answer = ask(fleet, 0, WORDS("pgconvoy", "run", "list", "--json"));
+    json_t *kept = json_array_get(json_object_get(answer.json, "runs"), 0);
+    char *id = strdup(json_string_value(json_object_get(kept, "run")));
+    forget(&answer);
+    answer = ask(fleet, 0, WORDS("pgconvoy", "run", "resume", id));
+    assert_int_equal(json_number(answer.json, "succeeded"), 4);
+    json_t *shared = json_object_get(answer.json, "shared");
+    assert_string_equal(json_string_value(json_object_get(shared, "outcome")), "already");
+    forget(&answer);
+    free(id);
+    expect_number(fleet, 2, SHARED_ROWS);
+    fleet_assert_nothing_twice(fleet);
+    fleet_free(fleet);
+}
+
 static void without_workers_the_report_says_how_far_it_came(void **state)
 {
     (void)state;
@@ -276,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_cancellation_leaves_the_rest_pending),
         cmocka_unit_test(an_interruption_between_leaves_the_tenants_alone),
         cmocka_unit_test(named_tenants_are_skipped_by_an_interruption),
+        cmocka_unit_test(an_interrupted_run_is_resumed),
         cmocka_unit_test(without_workers_the_report_says_how_far_it_came),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);

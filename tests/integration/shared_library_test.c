@@ -31,7 +31,7 @@ static void callbacks_tell_the_shared_schema_from_a_tenant_of_that_name(void **s
     (void)state;
     ERROR_CLEANUP Error error = {0};
     Callback callback = {0};
-    const pgconvoy_hooks hooks = {.context = &callback, .seed = seed_by_callback};
+    const HostCallbacks hooks = {.context = &callback, .seed = seed_by_callback};
     SeedRequest request = {.fleet = {.config = config,
                                      .workers = config_worker_endpoints(config),
                                      .hooks = &hooks,
@@ -152,10 +152,10 @@ static void the_shared_schema_is_visited_by_callbacks_alone(void **state)
     assert_true(config_set(config, SETTING_SHARED_TABLE, "visited", SOURCE_FLAG, &error));
     sql_run(connection, "DROP TABLE public.plans_too");
     Story story = {0};
-    const pgconvoy_hooks hooks = {.context = &story,
-                                  .on_progress = on_progress,
-                                  .before_tenant = before_tenant,
-                                  .after_migration = after_migration};
+    const HostCallbacks hooks = {.context = &story,
+                                 .on_progress = on_progress,
+                                 .before_tenant = before_tenant,
+                                 .after_migration = after_migration};
     RunRequest request = {.fleet = {.config = config,
                                     .workers = config_worker_endpoints(config),
                                     .hooks = &hooks,

@@ -15,7 +15,7 @@ static void require(bool good, const Error *error)
     exit(99);
 }
 
-static Reservoir *reservoir_to(const char *url)
+Reservoir *bench_reservoir_as(const char *url)
 {
     Error error = {0};
     ConnectionString *secret = connection_string_new(url, &error);
@@ -37,7 +37,7 @@ static Reservoir *reservoir_to(const char *url)
 Reservoir *bench_reservoir(Bench *bench)
 {
     char *url = cluster_url(bench->cluster, "postgres");
-    Reservoir *reservoir = reservoir_to(url);
+    Reservoir *reservoir = bench_reservoir_as(url);
     free(url);
     return reservoir;
 }
@@ -58,7 +58,7 @@ Bench *bench_start(const char *extra_settings)
     bench->admin = cluster_connect(bench->cluster, "postgres");
     bench->direct = bench_reservoir(bench);
     char *url = cluster_bouncer_url(bench->cluster, "postgres");
-    bench->pooled = reservoir_to(url);
+    bench->pooled = bench_reservoir_as(url);
     free(url);
     atomic_init(&bench->cancelled, false);
     return bench;

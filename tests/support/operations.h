@@ -22,6 +22,7 @@ void bench_stop(Bench *bench);
 
 /* A reservoir of its own, for a racing thread. */
 Reservoir *bench_reservoir(Bench *bench);
+Reservoir *bench_reservoir_as(const char *url);
 void bench_reservoir_free(Reservoir *reservoir);
 
 /* Adds a file to a bundle; free with bundle_clear(). */

@@ -55,11 +55,9 @@ static void become(const char *folder, const char *const environment[], const ch
         _exit(98);
     redirect(process->out_path, STDOUT_FILENO);
     redirect(process->err_path, STDERR_FILENO);
-    if (folder != NULL) { /* journals of runs under test are not the user's */
-        char state[512];
-        snprintf(state, sizeof state, "%s/state", folder);
-        setenv("XDG_STATE_HOME", state, 1);
-    }
+    char state[512]; /* journals of runs under test are not the user's */
+    snprintf(state, sizeof state, "%s/state", folder != NULL ? folder : "/proc/nowhere");
+    setenv("XDG_STATE_HOME", state, 1);
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
         putenv((char *)environment[i]);
     char path[512];

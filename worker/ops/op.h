@@ -49,9 +49,10 @@ typedef void OpFunction(const OpContext *context, const OpTenant *tenants, size_
 OpFunction op_null, op_discover, op_parse, op_status, op_migrate, op_mark_applied;
 OpFunction op_sync_status, op_mark_missing, op_clean_orphans;
 OpFunction op_exists, op_create, op_drop;
-OpFunction op_digest, op_introspect;
+OpFunction op_inspect, op_digest, op_introspect;
 OpFunction op_seed;
 OpFunction op_convert;
+OpFunction op_clone;
 
 /* The function of each operation, by OperationId. */
 OpFunction *op_function(OperationId id);

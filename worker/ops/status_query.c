@@ -12,7 +12,8 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
                            const size_t *members, size_t count)
 {
     op_append_begin_read(sql, options);
-    buffer_append_text(sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type FROM "
+    buffer_append_text(sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type,"
+                            " n.oid IS NULL OR pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM "
                             "pg_catalog.unnest(ARRAY[");
     for (size_t i = 0; i < count; i++) {
         buffer_append_text(sql, i > 0 ? "," : "");
@@ -34,6 +35,14 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
         SESSION_TAIL);
 }
 
+/* What a role may not look into is not "without migrations". The words are the server's. */
+static void refuse_without_right(StatusTenant *tenant)
+{
+    error_set(&tenant->error, ERROR_SERVER, "permission denied for schema %s", tenant->schema);
+    strcpy(tenant->error.sqlstate, "42501");
+    error_set_hint(&tenant->error, "grant usage on the schema to the worker's role");
+}
+
 static void read_tenant(StatusTenant *tenant, const PGresult *rows, int from, int to, TrackingColumn *columns,
                         const RunOptions *options)
 {
@@ -42,6 +51,10 @@ static void read_tenant(StatusTenant *tenant, const PGresult *rows, int from, in
         return;
     }
     tenant->table = (TrackingTable){0};
+    if (PQgetvalue(rows, from, 5)[0] != 't') {
+        refuse_without_right(tenant);
+        return;
+    }
     if (PQgetvalue(rows, from, 2)[0] != 't')
         return;
     for (int row = from; row < to; row++)

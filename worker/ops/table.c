@@ -14,9 +14,11 @@ static OpFunction *const FUNCTIONS[OPERATION_COUNT] = {
     [OPERATION_CREATE] = op_create,
     [OPERATION_DROP] = op_drop,
     [OPERATION_DIGEST] = op_digest,
+    [OPERATION_INSPECT] = op_inspect,
     [OPERATION_INTROSPECT] = op_introspect,
     [OPERATION_SEED] = op_seed,
     [OPERATION_CONVERT] = op_convert,
+    [OPERATION_CLONE] = op_clone,
 };
 
 OpFunction *op_function(OperationId id)

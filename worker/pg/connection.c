@@ -1,5 +1,6 @@
 #include "worker/pg/connection.h"
 #include "common/buffer.h"
+#include "common/crash_point.h"
 #include "worker/pg/conninfo.h"
 #include "worker/pg/deadline.h"
 #include "worker/pg/text.h"
@@ -351,8 +352,11 @@ static bool finish_message(Connection *connection, bool sent, Collected *collect
 {
     PQclear(connection->failure);
     connection->failure = NULL;
-    if (sent)
+    if (sent) {
+        crash_point(CRASH_AFTER_SEND);
         read_results(connection, collected);
+        crash_point(CRASH_AFTER_ANSWER);
+    }
     bool lost = connection->broken || PQstatus(connection->pg) != CONNECTION_OK;
     bool good = sent && collected->failed == NULL && !lost;
     if (!good)
@@ -370,6 +374,7 @@ bool connection_exec_each(Connection *connection, const char *sql, ResultVisitor
                           Error *error)
 {
     Collected collected = {.visit = visit, .context = context};
+    crash_point(CRASH_BEFORE_SEND);
     bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
     return finish_message(connection, sent, &collected, NULL, error);
 }
@@ -377,6 +382,7 @@ bool connection_exec_each(Connection *connection, const char *sql, ResultVisitor
 bool connection_exec(Connection *connection, const char *sql, PGresult **ret_result, Error *error)
 {
     Collected collected = {0};
+    crash_point(CRASH_BEFORE_SEND);
     bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
     return finish_message(connection, sent, &collected, ret_result, error);
 }
@@ -385,6 +391,7 @@ bool connection_query(Connection *connection, const char *sql, int count, const 
                       PGresult **ret_result, Error *error)
 {
     Collected collected = {0};
+    crash_point(CRASH_BEFORE_SEND);
     bool sent = !connection->broken &&
                 PQsendQueryParams(connection->pg, sql, count, NULL, values, NULL, NULL, 0) == 1;
     return finish_message(connection, sent, &collected, ret_result, error);

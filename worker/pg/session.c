@@ -20,9 +20,9 @@ static const struct {
 void session_append_begin_write(Buffer *sql, const SessionSettings *settings)
 {
     buffer_appendf(sql,
-                   "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
+                   "BEGIN ISOLATION LEVEL %s READ WRITE;\n"
                    "SELECT pg_catalog.set_config('search_path', %s, true)",
-                   settings->search_path);
+                   settings->one_snapshot ? "REPEATABLE READ" : "READ COMMITTED", settings->search_path);
     buffer_appendf(sql, ",\n  pg_catalog.set_config('lock_timeout', '%lld', true)",
                    (long long)settings->lock_timeout_ms);
     buffer_appendf(sql, ",\n  pg_catalog.set_config('statement_timeout', '%lld', true)",

@@ -19,6 +19,7 @@ typedef struct SessionSettings {
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms; /* 0 = none */
     int server_version;           /* as PQserverVersion() */
+    bool one_snapshot;            /* sees all tables as of its first query: REPEATABLE READ */
     bool patient;                 /* no limit to how long the transaction may be idle */
 } SessionSettings;
 

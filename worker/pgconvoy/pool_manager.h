@@ -9,7 +9,10 @@
  * Threads: everything may be called from any thread. Two threads that ask for one tenant get the same pool. A
  * handle from get_db stays usable until pgconvoy_db_unref(), also when its pool was evicted meanwhile. Hooks
  * are called outside of all locks, one at a time. After pgconvoy_pool_manager_dispose() calls fail with
- * PGCONVOY_ERROR_CANCELLED and "[pgconvoy] PoolManager has been disposed".
+ * PGCONVOY_ERROR_CANCELLED and "[pgconvoy] PoolManager has been disposed"; those without an error answer 0,
+ * false or nothing.
+ *
+ * `error` must not be NULL. Outputs named ret_* are untouched on failure.
  */
 #pragma once
 #include <pgconvoy/error.h>
@@ -25,13 +28,15 @@ typedef struct pgconvoy_pool_manager pgconvoy_pool_manager;
 typedef struct pgconvoy_db pgconvoy_db;                 /* a tenant's pool, or the shared schema's */
 typedef struct pgconvoy_connection pgconvoy_connection; /* lent by a pool */
 
-/* All may be NULL. tenant_id is NULL for the shared pool. */
+/* All may be NULL. tenant_id is NULL for the shared pool, which has on_error and on_retry only. They may call
+ * back, but not wait for another thread that is in a call. */
 typedef struct pgconvoy_pool_hooks {
     void *context;
     void (*on_pool_created)(void *context, const char *database, const char *tenant_id);
     void (*on_pool_evicted)(void *context, const char *database, const char *tenant_id);
+    /* What no caller was told: a session that could not be cleaned, a pooler found out. */
     void (*on_error)(void *context, const char *database, const char *tenant_id, const pgconvoy_error *error);
-    /* A connection attempt failed: counted from 1, and the pause before the next. */
+    /* A validation's attempt failed: counted from 1, and the pause before the next. */
     void (*on_retry)(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms);
 } pgconvoy_pool_hooks;
 
@@ -54,13 +59,14 @@ typedef struct pgconvoy_pool_options {
     int64_t ttl_ms;                 /* 3600000; negative = pools do not expire */
     int64_t cleanup_interval_ms;    /* 60000 */
     int64_t max_connections;        /* of one pool: 10 */
-    int64_t idle_timeout_ms;        /* 30000 */
+    int64_t idle_timeout_ms;        /* 30000; negative = idle connections stay */
     int64_t connect_timeout_ms;     /* 5000 */
     int64_t retry_max_attempts;     /* 3 */
     int64_t retry_initial_delay_ms; /* 100 */
     int64_t retry_max_delay_ms;     /* 5000 */
     double retry_multiplier;        /* 2 */
     bool retry_no_jitter;           /* pauses vary by up to 25 % unless set */
+    int64_t dispose_wait_ms;        /* 30000; negative = dispose waits for no lent connection */
     pgconvoy_pool_hooks hooks;
 } pgconvoy_pool_options;
 
@@ -69,10 +75,13 @@ PGCONVOY_EXPORT pgconvoy_pool_manager *pgconvoy_pool_manager_new(const pgconvoy_
                                                                  pgconvoy_error *error);
 
 /* Evicts all pools, ends the cleanup thread, closes idle connections now and lent ones when they return.
- * Idempotent. No hook is called once it has returned. */
+ * Waits until other threads have returned what they borrowed, at most dispose_wait_ms; what is still lent
+ * then stays usable. Idempotent: a second call waits for no connection. No hook is called once it has
+ * returned. A hook may call it, and waits for nothing; the evictions are told when that hook has returned. */
 PGCONVOY_EXPORT void pgconvoy_pool_manager_dispose(pgconvoy_pool_manager *manager);
 
-/* Disposes; the memory goes with the last handle and lent connection. NULL is fine. */
+/* Disposes; the memory goes with the last handle and lent connection. No other call with the manager itself
+ * may be running or follow. NULL is fine. */
 PGCONVOY_EXPORT void pgconvoy_pool_manager_free(pgconvoy_pool_manager *manager);
 
 /* The tenant's pool, made if there is none: no I/O. The same handle for the same tenant while its pool lives;
@@ -80,7 +89,9 @@ PGCONVOY_EXPORT void pgconvoy_pool_manager_free(pgconvoy_pool_manager *manager);
 PGCONVOY_EXPORT pgconvoy_db *pgconvoy_pool_manager_get_db(pgconvoy_pool_manager *manager,
                                                           const char *database, const char *tenant_id,
                                                           pgconvoy_error *error);
-/* The same, once the server has answered; connection errors are retried. */
+/* The same; a pool that is not there yet is made only when the server has answered for it, so that a tenant
+ * without a schema, or whose server is down, gets none. Connection errors are retried. Calls at the same time
+ * share one attempt. */
 PGCONVOY_EXPORT pgconvoy_db *pgconvoy_pool_manager_get_db_validated(pgconvoy_pool_manager *manager,
                                                                     const char *database,
                                                                     const char *tenant_id,
@@ -109,13 +120,15 @@ PGCONVOY_EXPORT char *pgconvoy_pool_manager_get_schema_name(pgconvoy_pool_manage
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_has_pool(pgconvoy_pool_manager *manager, const char *database,
                                                     const char *tenant_id);
 PGCONVOY_EXPORT size_t pgconvoy_pool_manager_get_pool_count(pgconvoy_pool_manager *manager);
-/* In the order in which the pools were made; release with pgconvoy_texts_clear(). */
+/* In the order in which the pools were made, as `db/id` when several databases are configured; release with
+ * pgconvoy_texts_clear(). */
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_get_active_tenant_ids(pgconvoy_pool_manager *manager,
                                                                  pgconvoy_texts *ret_ids,
                                                                  pgconvoy_error *error);
 PGCONVOY_EXPORT void pgconvoy_texts_clear(pgconvoy_texts *texts);
 
-/* Evicting a tenant without a pool is fine. Returns when its idle connections were handed on or closed. */
+/* Evicting a tenant without a pool is fine. Its idle connections serve the other pools from now on, or close
+ * when their idle time is over; lent ones when they return. */
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_evict_pool(pgconvoy_pool_manager *manager, const char *database,
                                                       const char *tenant_id, pgconvoy_error *error);
 
@@ -123,16 +136,20 @@ PGCONVOY_EXPORT bool pgconvoy_pool_manager_evict_pool(pgconvoy_pool_manager *man
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_start_cleanup(pgconvoy_pool_manager *manager,
                                                          pgconvoy_error *error);
 PGCONVOY_EXPORT void pgconvoy_pool_manager_stop_cleanup(pgconvoy_pool_manager *manager);
-/* What that thread does, once, now. */
+PGCONVOY_EXPORT bool pgconvoy_pool_manager_cleanup_runs(pgconvoy_pool_manager *manager);
+/* What that thread does, once, now. A pool with lent connections does not expire. */
 PGCONVOY_EXPORT void pgconvoy_pool_manager_cleanup(pgconvoy_pool_manager *manager);
 
 typedef struct pgconvoy_warmup_options {
-    int64_t concurrency; /* 0 = 10 */
-    bool no_ping;
+    int64_t concurrency; /* tenants at a time, 0 = 10; batches of that many, one after the other */
+    bool no_ping;        /* make the pools, open no connection */
     void *context;
-    void (*on_progress)(void *context, const char *tenant_id, const char *status); /* from several threads */
+    /* status: "starting", "completed", "failed". From several threads, one at a time. */
+    void (*on_progress)(void *context, const char *tenant_id, const char *status);
 } pgconvoy_warmup_options;
 
+/* Makes the tenants' pools ready, so that their first query does not wait for a connection. `options` may be
+ * NULL. Tenants that fail are in the result. */
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_warmup(pgconvoy_pool_manager *manager, const char *database,
                                                   const char *const *tenant_ids, size_t count,
                                                   const pgconvoy_warmup_options *options,
@@ -142,10 +159,12 @@ typedef struct pgconvoy_health_options {
     bool no_ping;
     bool no_shared;
     int64_t ping_timeout_ms;       /* 0 = 5000; slower than half of it is degraded */
-    const char *const *tenant_ids; /* NULL = all */
+    const char *const *tenant_ids; /* none = all; those without a pool are left out */
     size_t tenant_count;
+    const char *database; /* of tenant_ids */
 } pgconvoy_health_options;
 
+/* Neither this, with `options` that may be NULL, nor metrics counts as an access. */
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_health_check(pgconvoy_pool_manager *manager,
                                                         const pgconvoy_health_options *options,
                                                         pgconvoy_health_check_result *ret_result,

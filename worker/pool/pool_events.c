@@ -1,4 +1,5 @@
 /* Hooks: queued under the mutex in the order of what happened, called outside of it one at a time. */
+#include "worker/pg/error_copy.h"
 #include "worker/pool/pool_internal.h"
 #include <stdlib.h>
 #include <utlist.h>
@@ -9,14 +10,15 @@ void pool_event_push(PoolEvent *event)
     DL_APPEND(event->pool->manager->events, event);
 }
 
-void pool_report_error(TenantPool *pool, Error *error)
+/* Queues a report of its own memory; one that memory is too short for is lost. */
+static void report(TenantPool *pool, const PoolEvent *content, Error *error)
 {
     PoolEvent *event = calloc(1, sizeof *event);
     if (event == NULL) {
-        error_clear(error); /* a report that memory is too short for is lost */
+        error_clear(error);
         return;
     }
-    event->kind = POOL_ERROR;
+    *event = *content;
     event->pool = pool;
     error_move(&event->error, error);
     pthread_mutex_lock(&pool->manager->mutex);
@@ -30,6 +32,18 @@ void pool_report_error(TenantPool *pool, Error *error)
     }
 }
 
+void pool_report_error(TenantPool *pool, Error *error)
+{
+    report(pool, &(PoolEvent){.kind = POOL_ERROR}, error);
+}
+
+void pool_report_retry(TenantPool *pool, int64_t attempt, const Error *error, int64_t delay_ms)
+{
+    Error copy = {0};
+    error_copy(&copy, error);
+    report(pool, &(PoolEvent){.kind = POOL_RETRY, .attempt = attempt, .delay_ms = delay_ms}, &copy);
+}
+
 static void call_hook(const PoolHooks *hooks, const PoolEvent *event)
 {
     const char *database = event->pool->source->name, *tenant_id = event->pool->tenant_id;
@@ -39,6 +53,17 @@ static void call_hook(const PoolHooks *hooks, const PoolEvent *event)
         hooks->on_pool_evicted(hooks->context, database, tenant_id);
     else if (event->kind == POOL_ERROR && hooks->on_error != NULL)
         hooks->on_error(hooks->context, database, tenant_id, &event->error);
+    else if (event->kind == POOL_RETRY && hooks->on_retry != NULL)
+        hooks->on_retry(hooks->context, event->attempt, &event->error, event->delay_ms);
+}
+
+/* Created and evicted are members of their pool, reports stand alone. */
+static void event_free(PoolEvent *event)
+{
+    if (event->kind != POOL_ERROR && event->kind != POOL_RETRY)
+        return;
+    error_clear(&event->error);
+    free(event);
 }
 
 /* A hook that calls back finds somebody delivering, itself, and leaves its own events to that loop: no
@@ -54,10 +79,7 @@ void pool_events_deliver(PoolManager *manager)
             pthread_mutex_unlock(&manager->mutex);
             call_hook(&manager->options.hooks, event);
             TenantPool *pool = event->pool;
-            if (event->kind == POOL_ERROR) {
-                error_clear(&event->error);
-                free(event);
-            }
+            event_free(event);
             tenant_pool_unref(pool);
             pthread_mutex_lock(&manager->mutex);
         }

@@ -28,13 +28,14 @@ typedef struct PoolSource {
     pthread_cond_t probed;
 } PoolSource;
 
-typedef enum PoolEventKind { POOL_CREATED, POOL_EVICTED, POOL_ERROR } PoolEventKind;
+typedef enum PoolEventKind { POOL_CREATED, POOL_EVICTED, POOL_ERROR, POOL_RETRY } PoolEventKind;
 
 /* A hook to be called. Created and evicted are members of their pool, so that they cannot fail. */
 typedef struct PoolEvent {
     PoolEventKind kind;
     TenantPool *pool;
-    Error error; /* POOL_ERROR */
+    Error error;               /* POOL_ERROR, POOL_RETRY */
+    int64_t attempt, delay_ms; /* POOL_RETRY */
     struct PoolEvent *prev, *next;
 } PoolEvent;
 
@@ -42,6 +43,7 @@ typedef struct PoolEvent {
 typedef struct Loan {
     Connection *connection;
     int64_t backend; /* process id that answered first */
+    pthread_t borrower;
     struct Loan *prev, *next;
 } Loan;
 
@@ -55,7 +57,7 @@ typedef struct Turn {
 /* Which database, then the id: bytes, as a key of the registry. */
 enum { POOL_KEY_MAX = sizeof(size_t) + 255 /* the longest id */ };
 
-struct TenantPool {
+struct pgconvoy_db {
     LruNode node; /* first member: an LruNode of the manager's is its pool */
     uint64_t id;  /* the owner of its connections in the reservoir */
     PoolManager *manager;
@@ -65,7 +67,6 @@ struct TenantPool {
     char *search_path;
     char key[POOL_KEY_MAX];
     size_t references;
-    bool validated;
     int64_t lent; /* includes those being bound */
     int64_t waiting;
     Turn *turns;
@@ -87,7 +88,7 @@ typedef struct Validation {
 
 typedef struct Cleaner Cleaner;
 
-struct PoolManager {
+struct pgconvoy_pool_manager {
     pthread_mutex_t mutex;
     PoolManagerOptions options; /* texts are owned */
     PoolSource *sources;
@@ -98,6 +99,7 @@ struct PoolManager {
     uint64_t last_id;
     bool disposed;
     pthread_cond_t disposing; /* ends pauses between attempts */
+    pthread_cond_t returned;  /* a loan has ended after disposing */
     Validation *validations;
     PoolEvent *events;
     bool delivering;
@@ -136,5 +138,7 @@ bool pool_source_check(PoolManager *manager, PoolSource *source, const Reservoir
 /* pool_events.c */
 void pool_event_push(PoolEvent *event);                 /* mutex held */
 void pool_report_error(TenantPool *pool, Error *error); /* takes the error's content; delivers nothing yet */
+void pool_report_retry(TenantPool *pool, int64_t attempt, const Error *error,
+                       int64_t delay_ms); /* as above */
 void pool_events_deliver(PoolManager *manager);
 void pool_events_wait(PoolManager *manager); /* until nothing is queued or running, unless called by a hook */

@@ -14,6 +14,7 @@ const PoolManagerOptions POOL_MANAGER_DEFAULTS = {
     .connect_timeout_ms = 5000,
     .retire_tenants = 300,
     .retire_age_ms = 1800000,
+    .dispose_wait_ms = 30000,
     .retry =
         {.max_attempts = 3, .initial_delay_ms = 100, .max_delay_ms = 5000, .multiplier = 2, .jitter = true},
     .clock = &SYSTEM_CLOCK,
@@ -45,6 +46,7 @@ static bool check_options(const PoolManagerOptions *options, Error *error)
         {"connect_timeout_ms", options->connect_timeout_ms, 1},
         {"retire_tenants", options->retire_tenants, 0},
         {"retire_age_ms", options->retire_age_ms, 0},
+        {"dispose_wait_ms", options->dispose_wait_ms, 0},
         {"retry.max_attempts", options->retry.max_attempts, 1},
         {"retry.initial_delay_ms", options->retry.initial_delay_ms, 0},
         {"retry.max_delay_ms", options->retry.max_delay_ms, 0},
@@ -93,6 +95,7 @@ static void manager_destroy(PoolManager *manager)
     free((char *)manager->options.schema_template);
     free((char *)manager->options.application_name);
     pthread_cond_destroy(&manager->disposing);
+    pthread_cond_destroy(&manager->returned);
     pthread_cond_destroy(&manager->delivered);
     pthread_mutex_destroy(&manager->mutex);
     free(manager);
@@ -138,6 +141,7 @@ PoolManager *pool_manager_new(const PoolManagerOptions *options, Error *error)
     }
     pthread_mutex_init(&manager->mutex, NULL);
     pthread_cond_init(&manager->disposing, NULL);
+    pthread_cond_init(&manager->returned, NULL);
     pthread_cond_init(&manager->delivered, NULL);
     manager->references = 1;
     manager->random = (uint64_t)(uintptr_t)manager ^ (uint64_t)clock_now_ms(options->clock);
@@ -322,8 +326,8 @@ size_t pool_manager_count(PoolManager *manager)
 
 bool pool_manager_active_tenants(PoolManager *manager, TenantList *ret_tenants, Error *error)
 {
-    bool good = true;
     pthread_mutex_lock(&manager->mutex);
+    bool good = !manager->disposed || pool_manager_disposed_error(error);
     for (LruNode *node = NULL; good && (node = lru_next_inserted(&manager->pools, node)) != NULL;) {
         const TenantPool *pool = (const TenantPool *)node;
         good = tenant_list_add(ret_tenants, pool->source->name, pool->tenant_id, error);
@@ -345,46 +349,4 @@ bool pool_manager_evict(PoolManager *manager, const char *database, const char *
     pthread_mutex_unlock(&manager->mutex);
     pool_events_deliver(manager);
     return !disposed || pool_manager_disposed_error(error);
-}
-
-/* Mutex held. Wakes everybody who waits, to find that it is over. */
-static void wake_everybody(PoolManager *manager)
-{
-    pthread_cond_broadcast(&manager->disposing);
-    TenantPool *pool;
-    Turn *turn;
-    DL_FOREACH2(manager->alive, pool, alive_next)
-    DL_FOREACH(pool->turns, turn)
-    pthread_cond_signal(&turn->changed);
-}
-
-void pool_manager_dispose(PoolManager *manager)
-{
-    TenantPool *shared = NULL;
-    pool_manager_stop_cleanup(manager);
-    pthread_mutex_lock(&manager->mutex);
-    manager->disposed = true;
-    for (LruNode *node; (node = lru_next_inserted(&manager->pools, NULL)) != NULL;)
-        pool_evict((TenantPool *)node);
-    wake_everybody(manager);
-    pthread_mutex_unlock(&manager->mutex);
-    for (size_t i = 0; i < manager->source_count; i++) {
-        PoolSource *source = &manager->sources[i];
-        reservoir_close(source->reservoir);
-        pthread_mutex_lock(&manager->mutex);
-        shared = source->shared;
-        source->shared = NULL;
-        pthread_mutex_unlock(&manager->mutex);
-        tenant_pool_unref(shared);
-    }
-    pool_events_deliver(manager);
-    pool_events_wait(manager);
-}
-
-void pool_manager_free(PoolManager *manager)
-{
-    if (manager == NULL)
-        return;
-    pool_manager_dispose(manager);
-    pool_manager_unref(manager);
 }

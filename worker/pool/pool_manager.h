@@ -21,31 +21,22 @@
  */
 #pragma once
 #include "common/clock.h"
+#include "common/results_pools.h"
 #include "common/secret.h"
 #include "common/tenant.h"
 #include "worker/pg/connection.h"
-#include "worker/pool/pool_results.h"
+#include "worker/pgconvoy/pool_manager.h"
 
-typedef struct PoolManager PoolManager;
-typedef struct TenantPool TenantPool;
+/* Short names for what the public header explains. */
+typedef struct pgconvoy_pool_manager PoolManager;
+typedef struct pgconvoy_db TenantPool;
+typedef pgconvoy_pool_hooks PoolHooks;
 
 typedef struct PoolDatabase {
     const char *name;
     const ConnectionString *url;
     int64_t max_connections; /* of all pools of this database together */
 } PoolDatabase;
-
-/* All may be NULL. tenant_id is NULL for the shared pool, which has on_error and on_retry only. */
-typedef struct PoolHooks {
-    void *context;
-    void (*on_pool_created)(void *context, const char *database, const char *tenant_id);
-    void (*on_pool_evicted)(void *context, const char *database, const char *tenant_id);
-    /* What no caller was told: a session that could not be cleaned, a pooler found out. */
-    void (*on_error)(void *context, const char *database, const char *tenant_id, const Error *error);
-    /* Called by the validating thread itself: the failed attempt, counted from 1, and the pause that follows.
-     */
-    void (*on_retry)(void *context, int64_t attempt, const Error *error, int64_t delay_ms);
-} PoolHooks;
 
 typedef struct PoolRetry {
     int64_t max_attempts;
@@ -71,6 +62,7 @@ typedef struct PoolManagerOptions {
     int64_t connect_timeout_ms;
     int64_t retire_tenants;
     int64_t retire_age_ms;
+    int64_t dispose_wait_ms; /* how long pool_manager_dispose() waits for lent connections; 0 = not at all */
     PoolRetry retry;
     PoolHooks hooks;
     const Clock *clock; /* for access times, idleness and age; waiting is real time */
@@ -83,7 +75,9 @@ extern const PoolManagerOptions POOL_MANAGER_DEFAULTS;
 PoolManager *pool_manager_new(const PoolManagerOptions *options, Error *error) MUST_CHECK;
 
 /* Evicts all pools, stops the cleanup thread, closes idle connections now and lent ones when they return, and
- * waits until running hooks have ended (unless called by one); none is called afterwards. Idempotent. */
+ * waits until running hooks have ended; none is called afterwards. Idempotent. The first call then waits, at
+ * most dispose_wait_ms, until other threads have returned what they borrowed; the caller's own loans do not
+ * count. A hook may call it, and waits for nothing. */
 void pool_manager_dispose(PoolManager *manager);
 
 /* Disposes; the memory goes with the last pool handle and lent connection. No other call may be running. */
@@ -95,8 +89,8 @@ void pool_manager_free(PoolManager *manager);
 TenantPool *pool_manager_get(PoolManager *manager, const char *database, const char *tenant_id,
                              Error *error) MUST_CHECK;
 
-/* The same, after the server has answered once for this pool; connection errors are retried. A tenant whose
- * validation fails has no pool afterwards, unless it had one before. */
+/* The same; a pool that is not there yet is made only when the server has answered for it. Connection errors
+ * are retried. A tenant whose validation fails has no pool afterwards. */
 TenantPool *pool_manager_get_validated(PoolManager *manager, const char *database, const char *tenant_id,
                                        Error *error) MUST_CHECK;
 
@@ -138,10 +132,10 @@ bool pool_manager_cleanup_runs(PoolManager *manager);
 void pool_manager_cleanup(PoolManager *manager);
 
 typedef struct WarmupOptions {
-    int64_t concurrency; /* 0 = 10 */
+    int64_t concurrency; /* of a batch; 0 = 10 */
     bool no_ping;
     void *context;
-    /* status: "starting", "completed", "failed"; from several threads at a time */
+    /* status: "starting", "completed", "failed"; one call at a time */
     void (*on_progress)(void *context, const Tenant *tenant, const char *status);
 } WarmupOptions;
 

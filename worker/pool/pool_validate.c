@@ -36,15 +36,14 @@ static bool pause_for(PoolManager *manager, int64_t delay_ms)
 static bool ping_with_retries(TenantPool *pool, Error *error)
 {
     PoolManager *manager = pool->manager;
-    const PoolHooks *hooks = &manager->options.hooks;
     for (int64_t attempt = 1;; attempt++) {
         if (pool_ping(pool, manager->options.connect_timeout_ms, attempt > 1, error))
             return true;
         if (attempt >= manager->options.retry.max_attempts || error_retry_class(error) == RETRY_NEVER)
             return false;
         int64_t delay_ms = delay_before(manager, attempt);
-        if (hooks->on_retry != NULL)
-            hooks->on_retry(hooks->context, attempt, error, delay_ms);
+        pool_report_retry(pool, attempt, error, delay_ms);
+        pool_events_deliver(manager);
         if (!pause_for(manager, delay_ms))
             return pool_manager_disposed_error(error);
         error_clear(error);
@@ -80,17 +79,11 @@ static bool follow(PoolManager *manager, Validation *validation, Error *error)
     return good;
 }
 
-/* Pings for a pool that is not known to work: the registered one, or one that nobody else can see yet, which
- * takes its place in the registry when the server has answered. */
+/* Pings for a pool that nobody else can see yet, and that takes its place in the registry when the server has
+ * answered, unless somebody else made one meanwhile. */
 static bool validate(PoolManager *manager, PoolSource *source, const char *tenant_id, Error *error)
 {
-    pthread_mutex_lock(&manager->mutex);
-    TenantPool *pool = pool_find(manager, source, tenant_id);
-    if (pool != NULL)
-        pool->references++;
-    pthread_mutex_unlock(&manager->mutex);
-    if (pool == NULL)
-        pool = pool_new(manager, source, tenant_id, error);
+    TenantPool *pool = pool_new(manager, source, tenant_id, error);
     if (pool == NULL)
         return false;
     if (!ping_with_retries(pool, error)) {
@@ -98,13 +91,8 @@ static bool validate(PoolManager *manager, PoolSource *source, const char *tenan
         return false;
     }
     TenantPool *registered = pool_register(pool, error);
-    if (registered == NULL)
-        return false;
-    pthread_mutex_lock(&manager->mutex);
-    registered->validated = true;
-    pthread_mutex_unlock(&manager->mutex);
     tenant_pool_unref(registered);
-    return true;
+    return registered != NULL;
 }
 
 /* Mutex held, given up meanwhile. */
@@ -130,12 +118,12 @@ static bool lead(PoolManager *manager, PoolSource *source, const char *tenant_id
 static bool make_valid(PoolManager *manager, PoolSource *source, const char *tenant_id, Error *error)
 {
     pthread_mutex_lock(&manager->mutex);
-    TenantPool *pool = pool_find(manager, source, tenant_id);
+    bool known = pool_find(manager, source, tenant_id) != NULL;
     Validation *running = find_validation(manager, source, tenant_id);
     bool good;
     if (manager->disposed)
         good = pool_manager_disposed_error(error);
-    else if (pool != NULL && pool->validated)
+    else if (known)
         good = true;
     else if (running != NULL)
         good = follow(manager, running, error);

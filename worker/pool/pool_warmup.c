@@ -10,13 +10,20 @@ typedef struct Warmup {
     const TenantList *tenants;
     const WarmupOptions *options;
     TenantWarmupResult *results;
+    size_t begun;            /* tenants of the batches before */
+    pthread_mutex_t telling; /* one caller of on_progress at a time */
 } Warmup;
+
+static const char *database_of(const Tenant *tenant)
+{
+    return tenant->database[0] != '\0' ? tenant->database : NULL;
+}
 
 static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult *result, Error *error)
 {
     PoolManager *manager = warmup->manager;
-    const char *database = tenant->database[0] != '\0' ? tenant->database : NULL;
-    result->already_warm = pool_manager_has_pool(manager, database, tenant->id);
+    const char *database = database_of(tenant);
+    result->already_warm = result->already_warm && pool_manager_has_pool(manager, database, tenant->id);
     if (result->already_warm)
         return true;
     TenantPool *pool = warmup->options->no_ping
@@ -26,20 +33,23 @@ static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult 
     return pool != NULL;
 }
 
-static void tell(const Warmup *warmup, const Tenant *tenant, const char *status)
+static void tell(Warmup *warmup, const Tenant *tenant, const char *status)
 {
-    if (warmup->options->on_progress != NULL)
-        warmup->options->on_progress(warmup->options->context, tenant, status);
+    if (warmup->options->on_progress == NULL)
+        return;
+    pthread_mutex_lock(&warmup->telling);
+    warmup->options->on_progress(warmup->options->context, tenant, status);
+    pthread_mutex_unlock(&warmup->telling);
 }
 
 static void warm_one(void *context, size_t index)
 {
-    const Warmup *warmup = context;
+    Warmup *warmup = context;
+    index += warmup->begun;
     const Tenant *tenant = &warmup->tenants->items[index];
     TenantWarmupResult *result = &warmup->results[index];
     Error error ERROR_CLEANUP = {0};
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
-    tell(warmup, tenant, "starting");
     result->success = warm(warmup, tenant, result, &error);
     result->duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     if (!result->success) {
@@ -49,15 +59,26 @@ static void warm_one(void *context, size_t index)
     tell(warmup, tenant, result->success ? "completed" : "failed");
 }
 
+/* The database to name in a result, NULL when there is only one; also one that is not configured. */
+static const char *label_of(PoolManager *manager, const Tenant *tenant)
+{
+    Error ignored ERROR_CLEANUP = {0};
+    PoolSource *source = pool_source_find(manager, database_of(tenant), &ignored);
+    return source != NULL ? pool_database_label(manager, source) : tenant->database;
+}
+
+/* A tenant is already warm when it was so before the first one was begun: one that is named twice is not warm
+ * by its own doing, whichever thread comes first. */
 static bool add_results(Warmup *warmup, RecordList *details)
 {
-    const PoolManager *manager = warmup->manager;
+    PoolManager *manager = warmup->manager;
     for (size_t i = 0; i < warmup->tenants->count; i++) {
         const Tenant *tenant = &warmup->tenants->items[i];
         TenantWarmupResult *result = record_list_add(&TENANT_WARMUP_RESULT, details);
         if (result == NULL)
             return false;
-        const char *label = manager->source_count > 1 ? tenant->database : NULL;
+        const char *label = label_of(manager, tenant);
+        result->already_warm = pool_manager_has_pool(manager, database_of(tenant), tenant->id);
         result->tenant_id = strdup(tenant->id);
         result->database = label != NULL ? strdup(label) : NULL;
         if (result->tenant_id == NULL || (label != NULL && result->database == NULL))
@@ -65,6 +86,21 @@ static bool add_results(Warmup *warmup, RecordList *details)
     }
     warmup->results = details->items;
     return true;
+}
+
+/* In batches, one after the other. Without a ping there is nothing to wait for, and the pools of a batch are
+ * made in the order asked for. */
+static void warm_all(Warmup *warmup)
+{
+    const WarmupOptions *options = warmup->options;
+    size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
+    for (size_t count; warmup->begun < warmup->tenants->count; warmup->begun += count) {
+        size_t left = warmup->tenants->count - warmup->begun;
+        count = left < width ? left : width;
+        for (size_t i = 0; i < count; i++)
+            tell(warmup, &warmup->tenants->items[warmup->begun + i], "starting");
+        run_parallel(count, options->no_ping ? 1 : count, warm_one, warmup);
+    }
 }
 
 bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const WarmupOptions *options,
@@ -79,14 +115,14 @@ bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const 
         return error_set(error, ERROR_USAGE, "concurrency of a warmup is %lld, below 1",
                          (long long)options->concurrency);
     WarmupResult result = {.total = (int64_t)tenants->count};
-    Warmup warmup = {.manager = manager, .tenants = tenants, .options = options};
+    Warmup warmup = {
+        .manager = manager, .tenants = tenants, .options = options, .telling = PTHREAD_MUTEX_INITIALIZER};
     if (!add_results(&warmup, &result.details)) {
         record_clear(&WARMUP_RESULT, &result);
         return error_memory(error);
     }
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
-    size_t width = options->concurrency > 0 ? (size_t)options->concurrency : CONCURRENCY;
-    run_parallel(tenants->count, width, warm_one, &warmup);
+    warm_all(&warmup);
     result.duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     for (size_t i = 0; i < tenants->count; i++) {
         result.succeeded += warmup.results[i].success;

@@ -19,22 +19,28 @@ static void pool_free(TenantPool *pool)
     free(pool);
 }
 
-/* `"schema", public`, the shared pool's without a schema of its own in front. */
+/* The server reads the name as it stands without quotes too: nothing to fold, nothing that ends it. */
+static bool reads_without_quotes(const char *schema)
+{
+    for (const char *c = schema; *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~' || (*c >= 'A' && *c <= 'Z') || *c == '"' || *c == ',')
+            return false;
+    return true;
+}
+
+/* `schema,public`, as programs of a tenant may look at it, quoted where that changes what it says; the shared
+ * pool's without a schema of its own in front. */
 static char *search_path_of(const char *schema)
 {
-    char *quoted = quote_identifier(schema);
-    Buffer text = {0};
-    buffer_append_text(&text, quoted != NULL ? quoted : "");
-    if (strcmp(schema, SHARED_SCHEMA) != 0)
-        buffer_append_text(&text, ", public");
-    bool failed = quoted == NULL;
-    free(quoted);
-    char *path = buffer_take(&text);
-    if (failed) {
-        free(path);
+    char *name = reads_without_quotes(schema) ? strdup(schema) : quote_identifier(schema);
+    if (name == NULL)
         return NULL;
-    }
-    return path;
+    Buffer text = {0};
+    buffer_append_text(&text, name);
+    if (strcmp(schema, SHARED_SCHEMA) != 0)
+        buffer_append_text(&text, ",public");
+    free(name);
+    return buffer_take(&text);
 }
 
 TenantPool *pool_new(PoolManager *manager, PoolSource *source, const char *tenant_id, Error *error)
@@ -153,6 +159,8 @@ static void end_turn(TenantPool *pool)
         pthread_cond_signal(&turn->changed);
     } else {
         pool->lent--;
+        if (pool->manager->disposed)
+            pthread_cond_broadcast(&pool->manager->returned);
     }
     pthread_mutex_unlock(&pool->manager->mutex);
     tenant_pool_unref(pool);
@@ -244,6 +252,7 @@ static Connection *acquire(TenantPool *pool, int64_t wait_ms, bool try_anyway, E
     }
     pthread_mutex_lock(&manager->mutex);
     bool disposed = manager->disposed;
+    loan->borrower = pthread_self();
     if (!disposed)
         DL_APPEND(pool->loans, loan);
     pthread_mutex_unlock(&manager->mutex);

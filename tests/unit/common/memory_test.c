@@ -152,7 +152,7 @@ static void lists_of_records_and_bytes_copy(void **state)
     DiscoverResult found = {0};
     for (int i = 0; i < 9; i++) {
         Tenant *tenant = record_list_add(&TENANT_RECORD, &found.tenants);
-        *tenant = (Tenant){strdup("main"), strdup("a"), strdup("")};
+        *tenant = (Tenant){.database = strdup("main"), .id = strdup("a"), .schema = strdup("")};
     }
     run_until_success(copy_discovery, &found, 27);
     record_clear(&DISCOVER_RESULT, &found);

@@ -113,7 +113,7 @@ static void discover_and_parse_hold_lists_of_records(void **state)
     (void)state;
     DiscoverResult found = {0};
     Tenant *tenant = record_list_add(&TENANT_RECORD, &found.tenants);
-    *tenant = (Tenant){strdup("main"), strdup("a"), strdup("")};
+    *tenant = (Tenant){.database = strdup("main"), .id = strdup("a"), .schema = strdup("")};
     assert_json(&DISCOVER_RESULT, &found,
                 "{\"tenants\":[{\"database\":\"main\",\"id\":\"a\",\"schema\":\"\"}]}");
     record_clear(&DISCOVER_RESULT, &found);

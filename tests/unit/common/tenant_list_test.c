@@ -149,10 +149,27 @@ static void a_million_tenants_take_seconds(void **state)
     assert_in_range(clock_now_ms(&SYSTEM_CLOCK) - begin, 0, 60000);
 }
 
+static void whatever_is_added_any_way_keeps_why_it_cannot_be(void **state)
+{
+    (void)state;
+    TenantList list = {0};
+    Error error ERROR_CLEANUP = {0};
+    assert_true(tenant_list_add_any(&list, "main", "a", &error));
+    assert_true(tenant_list_add_any(&list, "", "", &error));
+    assert_true(tenant_list_add_any(&list, "", "a\tb", &error));
+    assert_int_equal(error.code, ERROR_NONE);
+    assert_null(list.items[0].refusal);
+    assert_string_equal(list.items[1].refusal, "tenant id is empty");
+    assert_non_null(strstr(list.items[2].refusal, "holds a control character"));
+    assert_string_equal(list.items[2].id, "a\tb");
+    tenant_list_clear(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(added_tenants_are_checked_and_unresolved),
+        cmocka_unit_test(whatever_is_added_any_way_keeps_why_it_cannot_be),
         cmocka_unit_test(resolving_applies_the_template),
         cmocka_unit_test(two_ids_with_one_schema_are_refused_by_name),
         cmocka_unit_test(a_bad_schema_name_is_refused),

@@ -16,7 +16,8 @@ typedef struct Fixture {
 static void add(Fixture *fixture, const char *id, TenantState state, const char *error)
 {
     size_t i = fixture->report.count++;
-    fixture->tenants[i] = (Tenant){(char *)"main", (char *)id, (char *)"tenant_x"};
+    fixture->tenants[i] =
+        (Tenant){.database = (char *)"main", .id = (char *)id, .schema = (char *)"tenant_x"};
     fixture->entries[i] = (RunEntry){
         .tenant = &fixture->tenants[i],
         .state = state,

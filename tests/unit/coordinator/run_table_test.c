@@ -122,7 +122,7 @@ static void merge_word(RunEntry *entry, const Word *word)
 static void check_order(const Case *want, const size_t *order)
 {
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {(char *)"main", (char *)"t1", (char *)"tenant_t1"};
+    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
     RunEntry entry = {.tenant = &tenant};
     add_all(&entry.status.pending_migrations, PLAN);
     for (size_t i = 0; i < want->count; i++)
@@ -193,7 +193,7 @@ static void a_tenant_that_never_ran_is_skipped_with_the_contracts_words(void **s
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {(char *)"main", (char *)"t1", (char *)"tenant_t1"};
+    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
     RunEntry entry = {.tenant = &tenant};
     assert_true(run_entry_finish(&entry, TENANT_PENDING, OUTCOME_NOT_STARTED, 0, true, &error));
     assert_int_equal(entry.state, TENANT_SKIPPED);
@@ -220,7 +220,7 @@ static void a_tenant_without_a_status_still_has_a_name(void **state)
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {(char *)"main", (char *)"t1", (char *)"tenant_t1"};
+    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
     RunEntry entry = {.tenant = &tenant};
     assert_true(run_entry_needs_work(&entry, false));
     assert_true(run_entry_fill_status(&entry, OUTCOME_NOT_STARTED, false, &error));

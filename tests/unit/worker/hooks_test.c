@@ -45,7 +45,7 @@ static void load(const char *text)
         fail_msg("%s", error.message);
 }
 
-static void make(const char *text, const pgconvoy_hooks *callbacks)
+static void make(const char *text, const HostCallbacks *callbacks)
 {
     ERROR_CLEANUP Error error = {0};
     load(text);
@@ -124,7 +124,7 @@ static void wants_follow_from_what_is_there(void **state)
 {
     (void)state;
     const struct {
-        pgconvoy_hooks callbacks;
+        HostCallbacks callbacks;
         const char *text;
         bool tenants, migrations;
     } CASES[] = {
@@ -236,7 +236,7 @@ static void a_failing_callback_keeps_the_program_from_starting(void **state)
     ERROR_CLEANUP Error error = {0};
     int calls = 0;
     make("hooks: {before_tenant: " FAIL("program") "}",
-         &(pgconvoy_hooks){.context = &calls, .before_tenant = before_tenant});
+         &(HostCallbacks){.context = &calls, .before_tenant = before_tenant});
     HookSite here = site();
     assert_false(hook_before_tenant(hooks, &here, &error));
     assert_string_equal(error.message, "no");
@@ -252,7 +252,7 @@ static void after_a_tenant_both_are_called_and_the_first_failure_counts(void **s
     ERROR_CLEANUP Error error = {0};
     int calls = 0;
     make("hooks: {after_tenant: " FAIL("program") "}",
-         &(pgconvoy_hooks){.context = &calls, .after_tenant = after_tenant});
+         &(HostCallbacks){.context = &calls, .after_tenant = after_tenant});
     HookSite here = site();
     TenantMigrationResult result = {.tenant_id = (char *)"acme", .schema_name = (char *)"tenant_acme"};
     assert_false(hook_after_tenant(hooks, &here, &result, &error));
@@ -268,7 +268,7 @@ static void what_an_error_held_is_dropped(void **state)
     (void)state;
     ERROR_CLEANUP Error error = {0};
     make("hooks: {before_tenant: ['true'], after_migration: ['false']}",
-         &(pgconvoy_hooks){.before_migration = migration_hook});
+         &(HostCallbacks){.before_migration = migration_hook});
     HookSite here = site();
     error_set(&error, ERROR_CONNECT, "of an attempt before");
     strcpy(error.sqlstate, "08006");
@@ -311,7 +311,7 @@ static void callbacks_come_one_at_a_time(void **state)
     (void)state;
     atomic_int inside = 0;
     atomic_bool good = true;
-    make("", &(pgconvoy_hooks){.context = &inside, .before_tenant = alone});
+    make("", &(HostCallbacks){.context = &inside, .before_tenant = alone});
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, call_often, &good), 0);

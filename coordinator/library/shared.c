@@ -1,0 +1,79 @@
+/* The shared schema, public. */
+#include "coordinator/shared.h"
+#include "coordinator/library/runs.h"
+
+bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator)
+{
+    return migrator != NULL && config_text(migrator->config, SETTING_SHARED_FOLDER)[0] != '\0';
+}
+
+/* The first that failed, of several databases; else the first. */
+static RunEntry *speaker(RunReport *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (report->entries[i].state != TENANT_SUCCEEDED)
+            return &report->entries[i];
+    return &report->entries[0];
+}
+
+static bool run_shared(pgconvoy_migrator *migrator, RunAction action, const pgconvoy_run_options *options,
+                       pgconvoy_shared_migration_result *ret_result, Error *error)
+{
+    Call call;
+    RunReport report = {0};
+    bool ok = call_begin(&call, migrator, options, error);
+    call.fleet.shared = true;
+    call.fleet.folder_per_tenant = true;
+    ok = ok && library_run(&call, action, false, &report);
+    if ((ok || report.applying) && ret_result != NULL)
+        *ret_result = shared_result_take(speaker(&report));
+    run_report_clear(&report);
+    return call_end(&call, ok);
+}
+
+bool pgconvoy_migrate_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
+                             pgconvoy_shared_migration_result *ret_result, pgconvoy_error *error)
+{
+    return run_shared(migrator, RUN_MIGRATE, options, ret_result, error);
+}
+
+bool pgconvoy_mark_shared_as_applied(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
+                                     pgconvoy_shared_migration_result *ret_result, pgconvoy_error *error)
+{
+    return run_shared(migrator, RUN_MARK_APPLIED, options, ret_result, error);
+}
+
+bool pgconvoy_get_shared_status(pgconvoy_migrator *migrator, pgconvoy_shared_migration_status *ret_status,
+                                pgconvoy_error *error)
+{
+    Call call;
+    RunReport report = {0};
+    bool ok = call_begin(&call, migrator, NULL, error);
+    call.fleet.shared = true;
+    call.fleet.folder_per_tenant = true;
+    ok = ok && library_run(&call, RUN_STATUS, false, &report);
+    if (ok && ret_status != NULL)
+        *ret_status = shared_status_take(speaker(&report));
+    run_report_clear(&report);
+    return call_end(&call, ok);
+}
+
+bool pgconvoy_migrate_all_with_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
+                                      pgconvoy_migration_with_shared *ret_results, pgconvoy_error *error)
+{
+    Call call;
+    RunReport report = {0};
+    pgconvoy_migration_with_shared results = {0};
+    ERROR_CLEANUP Error second = {0};
+    bool ok = call_begin(&call, migrator, options, error) && library_run(&call, RUN_MIGRATE, true, &report);
+    bool known = ok || run_report_has_begun(&report);
+    if (known && report.shared != NULL && report.shared->count > 0)
+        results.shared = shared_result_take(speaker(report.shared));
+    known = known && library_take_results(&report, &results.tenants, ok ? call.error : &second);
+    if (known && ret_results != NULL)
+        *ret_results = results;
+    else
+        pgconvoy_migration_with_shared_clear(&results);
+    run_report_clear(&report);
+    return call_end(&call, ok && known);
+}
