@@ -1,6 +1,8 @@
 #include "proto/wire_context.h"
 #include "proto/zap.h"
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
 struct WireContext {
@@ -12,15 +14,48 @@ struct WireContext {
 /* Sockets are few (a link each), but every one costs nothing until it is opened. */
 enum { MAX_SOCKETS = 4096 };
 
+static void *wait_for_mutex(void *mutex)
+{
+    pthread_mutex_lock(mutex);
+    pthread_mutex_unlock(mutex);
+    return NULL;
+}
+
+/* ZeroMQ aborts the process when it cannot have its two threads, which it starts with the first socket. So as
+ * many, and one more for what they allocate, are tried before, and then it has to start its own. */
+static bool can_have_threads(Error *error)
+{
+    enum { THREADS = 3 };
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[THREADS];
+    int count = 0, status = 0;
+    pthread_mutex_lock(&mutex);
+    while (count < THREADS && (status = pthread_create(&threads[count], NULL, wait_for_mutex, &mutex)) == 0)
+        count++;
+    pthread_mutex_unlock(&mutex);
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    return status == 0 || error_set(error, ERROR_SYSTEM, "cannot start threads: %s", strerror(status));
+}
+
+static bool start_threads(void *zmq)
+{
+    void *socket = zmq_socket(zmq, ZMQ_PAIR);
+    return socket != NULL && zmq_close(socket) == 0;
+}
+
 WireContext *wire_context_new(Error *error)
 {
+    if (!can_have_threads(error))
+        return NULL;
     WireContext *context = calloc(1, sizeof *context);
     if (context == NULL) {
         error_memory(error);
         return NULL;
     }
     context->zmq = zmq_ctx_new();
-    if (context->zmq == NULL || zmq_ctx_set(context->zmq, ZMQ_MAX_SOCKETS, MAX_SOCKETS) != 0) {
+    if (context->zmq == NULL || zmq_ctx_set(context->zmq, ZMQ_MAX_SOCKETS, MAX_SOCKETS) != 0 ||
+        !start_threads(context->zmq)) {
         error_set(error, ERROR_SYSTEM, "cannot start ZeroMQ: %s", zmq_strerror(zmq_errno()));
         wire_context_free(context);
         return NULL;

@@ -118,6 +118,14 @@ static bool greet_anew(Conversation *conversation, int64_t now_ms, Error *error)
     return session_id_draw(conversation->greeting_id, error);
 }
 
+/* After a pause: whatever ended the session may end the next one, too. */
+static bool greet_later(Conversation *conversation, int64_t now_ms, Error *error)
+{
+    bool ok = greet_anew(conversation, now_ms, error);
+    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
+    return ok;
+}
+
 static bool say_hello(Conversation *conversation, Error *error)
 {
     const ConversationHost *host = conversation->host;
@@ -335,10 +343,8 @@ static bool part(Conversation *conversation, int64_t now_ms, Error *error)
     if (!conversation_say_bye(conversation, now_ms, error))
         return false;
     forget_run(conversation);
-    bool ok = greet_anew(conversation, now_ms, error);
-    conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
     conversation->parted = true;
-    return ok;
+    return greet_later(conversation, now_ms, error);
 }
 
 /* Also what an earlier Run of this conversation, from before a silence, still has running. */
@@ -436,7 +442,12 @@ bool conversation_receive(Conversation *conversation, const IncomingFrame *frame
     if (receipt == SESSION_BROKEN) {
         log_error_value(LOG_WARNING, conversation->log_context, &broken);
         channel_break(&conversation->channel, &broken, now_ms);
-        return greet_anew(conversation, now_ms, error);
+        /* What there was no memory for comes again, and again; another worker may have it. */
+        if (broken.code == ERROR_MEMORY) {
+            error_move(error, &broken);
+            return false;
+        }
+        return greet_later(conversation, now_ms, error);
     }
     if (receipt == SESSION_NOTHING)
         return true;
