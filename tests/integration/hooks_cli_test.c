@@ -343,9 +343,10 @@ static void without_hooks_tenants_without_work_stay_where_they_are(void **state)
     fleet_free(fleet);
 }
 
+/* Of both tenants: one whose hook has not begun yet is cancelled with other words. */
 static bool has_begun(void *fleet)
 {
-    return calls_of(fleet, "slow") > 0;
+    return calls_of(fleet, "slow") >= 2;
 }
 
 static void a_cancelled_run_ends_its_hooks(void **state)
