@@ -47,7 +47,6 @@ static bool hear(void *context, const char *tenant_id, const char *status, const
 static void use_host(Host wanted)
 {
     buffer_clear(&host.heard);
-    hook_set_free(hooks);
     host = wanted;
     use_hooks(&(HostCallbacks){.context = &host, .seed = do_seed, .on_progress = hear});
 }

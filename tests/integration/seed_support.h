@@ -56,6 +56,7 @@ static inline int no_hooks(void **state)
 static inline void use_hooks(const HostCallbacks *callbacks)
 {
     Error error ERROR_CLEANUP = {0};
+    no_hooks(NULL);
     hooks_config = config_load_text("test", "", 0, &error);
     assert_non_null(hooks_config);
     hooks = hook_set_new(hooks_config, callbacks, &error);
