@@ -193,6 +193,21 @@ void text_list_clear(TextList *list)
     *list = (TextList){0};
 }
 
+bool text_list_has(const TextList *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+bool text_fill(char **text, const char *value)
+{
+    if (*text == NULL && value != NULL)
+        *text = strdup(value);
+    return *text != NULL || value == NULL;
+}
+
 void *record_list_add(const RecordType *type, RecordList *list)
 {
     char *items = grow(list->items, list->count, type->size);

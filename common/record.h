@@ -73,6 +73,10 @@ char **record_text(const RecordType *type, void *record, const char *name);
 /* Appends a copy of text; false when memory ran out (the list is unchanged). */
 bool text_list_add(TextList *list, const char *text) MUST_CHECK;
 void text_list_clear(TextList *list);
+bool text_list_has(const TextList *list, const char *text);
+
+/* Sets *text to a copy of `value` unless it has one already; false when memory ran out. NULL is no value. */
+bool text_fill(char **text, const char *value) MUST_CHECK;
 
 /* Grows the list by one zeroed struct of this type and returns it; NULL when memory ran out. */
 void *record_list_add(const RecordType *type, RecordList *list) MUST_CHECK;

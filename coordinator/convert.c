@@ -7,7 +7,7 @@
 typedef struct ConvertRun {
     const ConvertRequest *request;
     ConvertReport *report;
-    Bundle bundle;
+    FleetFiles files;
     Fleet fleet;
 } ConvertRun;
 
@@ -22,18 +22,6 @@ bool convert_check_format(const char *format, Error *error)
     return false;
 }
 
-static bool load_bundle(ConvertRun *run, Error *error)
-{
-    const FleetRequest *request = &run->request->fleet;
-    TextList warnings = {0};
-    bool ok = bundle_load(config_text(request->config, SETTING_MIGRATIONS_FOLDER), false, &run->bundle,
-                          &warnings, error);
-    for (size_t i = 0; ok && i < warnings.count; i++)
-        fleet_warn(request, warnings.items[i]);
-    text_list_clear(&warnings);
-    return ok;
-}
-
 static bool list_tenants(ConvertRun *run, Error *error)
 {
     ConvertReport *report = run->report;
@@ -46,14 +34,6 @@ static bool list_tenants(ConvertRun *run, Error *error)
     for (size_t i = 0; i < report->count; i++)
         report->entries[i].tenant = &report->tenants.items[i];
     return true;
-}
-
-/* Sets *field to a copy of text unless it has one. */
-static bool fill_text(char **field, const char *text)
-{
-    if (*field == NULL && text != NULL)
-        *field = strdup(text);
-    return *field != NULL || text == NULL;
 }
 
 /* Names, error and outcome of an entry's result, whose state is final. */
@@ -72,10 +52,10 @@ static bool finish_result(const ConvertReport *report, ConvertEntry *entry, Outc
     result->attempts = attempts;
     free(result->outcome);
     result->outcome = NULL;
-    return fill_text(&result->tenant_id, entry->tenant->id) &&
-           fill_text(&result->schema_name, entry->tenant->schema) && fill_text(&result->to, report->to) &&
-           fill_text(&result->outcome, outcome_name(outcome)) && fill_text(&result->error, reason) &&
-           (!report->several_databases || fill_text(&result->database, entry->tenant->database));
+    return text_fill(&result->tenant_id, entry->tenant->id) &&
+           text_fill(&result->schema_name, entry->tenant->schema) && text_fill(&result->to, report->to) &&
+           text_fill(&result->outcome, outcome_name(outcome)) && text_fill(&result->error, reason) &&
+           (!report->several_databases || text_fill(&result->database, entry->tenant->database));
 }
 
 static bool tenant_failed(void *host, size_t index, const void *record)
@@ -140,8 +120,9 @@ static bool run_steps(ConvertRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
     ConvertReport *report = run->report;
-    if (!convert_check_format(run->request->to, error) || !load_bundle(run, error) ||
-        !fleet_open(&run->fleet, request, &run->bundle, error))
+    if (!convert_check_format(run->request->to, error) ||
+        !fleet_load_files(request, false, &run->files, error) ||
+        !fleet_open(&run->fleet, request, run->files.bundle, error))
         return false;
     report->several_databases = fleet_databases(&run->fleet)->count > 1;
     fleet_say_step(request, STEP_DISCOVER, 0);
@@ -186,7 +167,7 @@ bool convert_run(const ConvertRequest *request, ConvertReport *ret_report, Error
         (ConvertReport){.to = request->to, .note = configuration_note(request->fleet.config, request->to)};
     bool ok = run_steps(&run, error);
     fleet_close(&run.fleet);
-    bundle_clear(&run.bundle);
+    fleet_files_clear(&run.files);
     if (!ok && run.fleet.past_deadline && error->code == ERROR_CANCELLED)
         error->code = ERROR_ABORTED;
     count_entries(ret_report);

@@ -46,14 +46,6 @@ bool run_entry_needs_work(const RunEntry *entry, bool strict)
     return status == NULL || strcmp(status, "ok") != 0 || (strict && entry->status.changed.count > 0);
 }
 
-static bool text_list_has(const TextList *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 /* FNV-1a over SQLSTATE and migration: equal failures get equal keys. */
 static uint64_t failure_key(const TenantMigrationResult *result)
 {
@@ -132,14 +124,6 @@ bool run_entry_merge(RunEntry *entry, Outcome outcome, uint32_t attempt, TenantM
     return true;
 }
 
-/* Sets *field to a copy of text unless it has one. */
-static bool fill_text(char **field, const char *text)
-{
-    if (*field == NULL && text != NULL)
-        *field = strdup(text);
-    return *field != NULL || text == NULL;
-}
-
 static const char *final_error(const RunEntry *entry, TenantState state, Outcome outcome)
 {
     if (state == TENANT_FAILED && entry->result.error == NULL && entry->status.error != NULL)
@@ -163,12 +147,12 @@ bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint3
         free(result->error);
         result->error = NULL;
     }
-    bool ok = fill_text(&result->tenant_id, entry->tenant->id) &&
-              fill_text(&result->schema_name, entry->tenant->schema) &&
-              fill_text(&result->outcome, outcome_name(outcome)) &&
-              fill_text(&result->error, final_error(entry, entry->state, outcome)) &&
-              (!several_databases || fill_text(&result->database, entry->tenant->database)) &&
-              (!result->success || fill_text(&result->format, entry->status.format));
+    bool ok = text_fill(&result->tenant_id, entry->tenant->id) &&
+              text_fill(&result->schema_name, entry->tenant->schema) &&
+              text_fill(&result->outcome, outcome_name(outcome)) &&
+              text_fill(&result->error, final_error(entry, entry->state, outcome)) &&
+              (!several_databases || text_fill(&result->database, entry->tenant->database)) &&
+              (!result->success || text_fill(&result->format, entry->status.format));
     if (!result->success) {
         free(result->format);
         result->format = NULL;
@@ -179,15 +163,15 @@ bool run_entry_finish(RunEntry *entry, TenantState state, Outcome outcome, uint3
 bool run_entry_fill_status(RunEntry *entry, Outcome outcome, bool several_databases, Error *error)
 {
     TenantMigrationStatus *status = &entry->status;
-    if (several_databases && !fill_text(&status->database, entry->tenant->database))
+    if (several_databases && !text_fill(&status->database, entry->tenant->database))
         return error_memory(error);
     if (status->status != NULL)
         return true;
     TenantState state = outcome_state(outcome) == TENANT_SUCCEEDED ? TENANT_FAILED : outcome_state(outcome);
-    bool ok = fill_text(&status->tenant_id, entry->tenant->id) &&
-              fill_text(&status->schema_name, entry->tenant->schema) &&
-              fill_text(&status->error, final_error(entry, state, outcome));
-    return (ok && fill_text(&status->status, "error")) || error_memory(error);
+    bool ok = text_fill(&status->tenant_id, entry->tenant->id) &&
+              text_fill(&status->schema_name, entry->tenant->schema) &&
+              text_fill(&status->error, final_error(entry, state, outcome));
+    return (ok && text_fill(&status->status, "error")) || error_memory(error);
 }
 
 bool run_table_skip(RunReport *report, const char *reason, Error *error)

@@ -68,14 +68,6 @@ static bool judge(SeedRun *run, Error *error)
                      "the seed file was refused by the server; no tenant was touched");
 }
 
-/* Sets *field to a copy of text unless it has one. */
-static bool fill_text(char **field, const char *text)
-{
-    if (*field == NULL && text != NULL)
-        *field = strdup(text);
-    return *field != NULL || text == NULL;
-}
-
 /* Names, error and outcome of an entry whose state is final. */
 static bool finish_entry(const SeedReport *report, SeedEntry *entry, Outcome outcome, uint32_t attempts)
 {
@@ -88,11 +80,11 @@ static bool finish_entry(const SeedReport *report, SeedEntry *entry, Outcome out
     result->attempts = attempts;
     free(result->outcome);
     result->outcome = NULL;
-    return fill_text(&result->tenant_id, entry->tenant->id) &&
-           fill_text(&result->schema_name, entry->tenant->schema) &&
-           fill_text(&result->outcome, outcome_name(outcome)) &&
-           fill_text(&result->error, fleet_outcome_text(entry->state, outcome)) &&
-           (!report->several_databases || fill_text(&result->database, entry->tenant->database));
+    return text_fill(&result->tenant_id, entry->tenant->id) &&
+           text_fill(&result->schema_name, entry->tenant->schema) &&
+           text_fill(&result->outcome, outcome_name(outcome)) &&
+           text_fill(&result->error, fleet_outcome_text(entry->state, outcome)) &&
+           (!report->several_databases || text_fill(&result->database, entry->tenant->database));
 }
 
 static bool take_results(SeedRun *run, FleetResults *results)

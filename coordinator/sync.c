@@ -61,14 +61,6 @@ static bool list_tenants(SyncRun *run, Error *error)
     return true;
 }
 
-/* Sets *field to a copy of text unless it has one. */
-static bool fill_text(char **field, const char *text)
-{
-    if (*field == NULL && text != NULL)
-        *field = strdup(text);
-    return *field != NULL || text == NULL;
-}
-
 static bool finish_status(const SyncReport *report, SyncEntry *entry, TenantState state, Outcome outcome)
 {
     TenantSyncStatus *status = &entry->status;
@@ -76,10 +68,10 @@ static bool finish_status(const SyncReport *report, SyncEntry *entry, TenantStat
     if (!heard && state == TENANT_SUCCEEDED)
         state = TENANT_FAILED;
     entry->state = state == TENANT_PENDING ? TENANT_SKIPPED : state;
-    return fill_text(&status->tenant_id, entry->tenant->id) &&
-           fill_text(&status->schema_name, entry->tenant->schema) &&
-           (!report->several_databases || fill_text(&status->database, entry->tenant->database)) &&
-           (heard || fill_text(&status->error, fleet_outcome_text(entry->state, outcome)));
+    return text_fill(&status->tenant_id, entry->tenant->id) &&
+           text_fill(&status->schema_name, entry->tenant->schema) &&
+           (!report->several_databases || text_fill(&status->database, entry->tenant->database)) &&
+           (heard || text_fill(&status->error, fleet_outcome_text(entry->state, outcome)));
 }
 
 static bool read_status(SyncRun *run, Error *error)
@@ -114,14 +106,6 @@ static bool is_settled(const SyncRun *run, SyncEntry *entry)
            (idle && !fleet_wants_every_tenant(&run->fleet, ACTIONS[run->report->action].operation));
 }
 
-static bool has_text(const TextList *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 /* Everything there was to do is done, and an attempt that was lost with its worker may have done it. */
 static bool credit_lost_attempt(const SyncReport *report, SyncEntry *entry)
 {
@@ -130,10 +114,10 @@ static bool credit_lost_attempt(const SyncReport *report, SyncEntry *entry)
     bool ok = true;
     *done = (TextList){0};
     for (size_t i = 0; ok && i < todo->count; i++)
-        ok = text_list_add(done, todo->items[i]) &&
-             (has_text(&reported, todo->items[i]) || text_list_add(&entry->result.recovered, todo->items[i]));
+        ok = text_list_add(done, todo->items[i]) && (text_list_has(&reported, todo->items[i]) ||
+                                                     text_list_add(&entry->result.recovered, todo->items[i]));
     for (size_t i = 0; ok && i < reported.count; i++)
-        ok = has_text(todo, reported.items[i]) || text_list_add(done, reported.items[i]);
+        ok = text_list_has(todo, reported.items[i]) || text_list_add(done, reported.items[i]);
     text_list_clear(&reported);
     return ok;
 }
@@ -156,10 +140,10 @@ static bool finish_result(const SyncReport *report, SyncEntry *entry, Outcome ou
     result->attempts = attempts;
     free(result->outcome);
     result->outcome = NULL;
-    return ok && fill_text(&result->tenant_id, entry->tenant->id) &&
-           fill_text(&result->schema_name, entry->tenant->schema) &&
-           fill_text(&result->outcome, outcome_name(outcome)) && fill_text(&result->error, reason) &&
-           (!report->several_databases || fill_text(&result->database, entry->tenant->database));
+    return ok && text_fill(&result->tenant_id, entry->tenant->id) &&
+           text_fill(&result->schema_name, entry->tenant->schema) &&
+           text_fill(&result->outcome, outcome_name(outcome)) && text_fill(&result->error, reason) &&
+           (!report->several_databases || text_fill(&result->database, entry->tenant->database));
 }
 
 /* What the status alone says about an entry that is not worked on. */
@@ -176,7 +160,7 @@ static bool settle(const SyncReport *report, SyncEntry *entry)
     for (size_t i = 0; i < todo->count; i++)
         if (!text_list_add(done_of(report, entry), todo->items[i]))
             return false;
-    return fill_text(&result->error, status->error) && fill_text(&result->sqlstate, status->sqlstate) &&
+    return text_fill(&result->error, status->error) && text_fill(&result->sqlstate, status->sqlstate) &&
            finish_result(report, entry, outcome, 0);
 }
 

@@ -11,14 +11,6 @@ typedef struct Work {
     TextList intended; /* by the latest attempt */
 } Work;
 
-static bool list_has(const TextList *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 static bool move_all(TextList *target, TextList *source)
 {
     for (size_t i = 0; i < source->count; i++)
@@ -32,7 +24,7 @@ static bool move_all(TextList *target, TextList *source)
  * everything. The lock keeps others from having done it. */
 static bool credit_lost_attempt(Work *work, const TextList *left)
 {
-    if (work->intended.count == 0 || list_has(left, work->intended.items[0]))
+    if (work->intended.count == 0 || text_list_has(left, work->intended.items[0]))
         return true;
     return move_all(work->done, &work->intended);
 }
