@@ -50,6 +50,10 @@ typedef struct Phase {
     int64_t max_failures;
     int64_t equal_failures;
 
+    /* What an earlier phase has learned of a tenant, for the worker of its first attempt (JobTenant.plan);
+     * must stay as it is while the phase runs. NULL = nothing. May be NULL. */
+    const char *(*plan_of)(void *host, uint32_t tenant);
+
     /* A result, of any attempt, possibly more than once: merge it. `record` is the operation's result, the
      * callee may move its content out. Returns the failure key for the engine. */
     uint64_t (*on_result)(void *host, uint32_t tenant, uint32_t attempt, Outcome outcome, void *record);

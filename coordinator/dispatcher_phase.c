@@ -206,8 +206,15 @@ static bool send_job(Dispatcher *dispatcher, RegisteredWorker *worker, const Eng
     for (size_t i = 0; i < count; i++) {
         const EngineLease *lease = &leases[i];
         const Tenant *tenant = phase->tenants[lease->tenant];
-        tenants[i] =
-            (JobTenant){lease->tenant, lease->attempt, tenant->id, tenant->schema, lease->recovering};
+        bool first = lease->attempt == 1 && phase->plan_of != NULL;
+        tenants[i] = (JobTenant){
+            .index = lease->tenant,
+            .attempt = lease->attempt,
+            .id = tenant->id,
+            .schema = tenant->schema,
+            .recovering = lease->recovering,
+            .plan = first ? (char *)phase->plan_of(phase->host, lease->tenant) : NULL,
+        };
         dispatcher->holders[lease->tenant] = worker;
     }
     job->message = (JobMessage){

@@ -105,6 +105,13 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
     return key;
 }
 
+/* Whoever marks or migrates goes on from what the plan has found. */
+static const char *plan_of(void *host, uint32_t index)
+{
+    const MigratorRun *run = host;
+    return run->report->entries[run->work[index]].status.plan;
+}
+
 /* The default policy is the configured one; the caller's callback may add to it. */
 static bool tenant_failed(void *host, uint32_t index)
 {
@@ -192,6 +199,7 @@ static bool apply(MigratorRun *run, Error *error)
         .lock_wait_ms = run->fleet->options.lock_wait_ms,
         .max_failures = run->shared ? -1 : fleet_max_failures(&run->request->fleet, run->report->count),
         .equal_failures = run->shared ? 0 : fleet_equal_failures(&run->request->fleet),
+        .plan_of = plan_of,
         .on_result = keep_result,
         .on_failed = run->shared ? NULL : tenant_failed,
     };

@@ -75,6 +75,7 @@ static const RecordField JOB_TENANT_FIELDS[] = {
     ROW(JobTenant, id, "id", FIELD_TEXT, FIELD_ALWAYS),
     ROW(JobTenant, schema, "schema", FIELD_TEXT, FIELD_ALWAYS),
     ROW(JobTenant, recovering, "recovering", FIELD_BOOL, FIELD_ALWAYS),
+    ROW(JobTenant, plan, "plan", FIELD_TEXT, FIELD_OPTIONAL),
 };
 const RecordType JOB_TENANT_RECORD = RECORD_TYPE("tenant", JobTenant, JOB_TENANT_FIELDS);
 

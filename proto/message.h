@@ -109,6 +109,7 @@ typedef struct JobTenant {
     char *id;
     char *schema;
     bool recovering;
+    char *plan; /* migrate: TenantMigrationStatus.plan of the phase before, handed back unread; or NULL */
 } JobTenant;
 
 typedef struct JobMessage {

@@ -72,14 +72,18 @@ static JobTenant *job_tenant(const Job *job, size_t i)
     return &((JobTenant *)job->message.tenants.items)[i];
 }
 
-/* Appends a chain of reports and wakes the loop. */
+/* Appends a chain of reports and wakes the loop, once for each tenant while there are any to take: an end goes
+ * with the next task's start, and news for displays with whatever comes next. */
 static void executor_report(Executor *executor, Report *first, Report *last)
 {
     pthread_mutex_lock(&executor->mutex);
     *executor->last_report = first;
     executor->last_report = &last->next;
+    bool follows = executor->first_task != NULL && !executor->stopping;
+    bool wake = first->kind == REPORT_STARTED || (first->kind == REPORT_FINISHED && !follows);
     pthread_mutex_unlock(&executor->mutex);
-    eventfd_write(executor->fd, 1);
+    if (wake)
+        eventfd_write(executor->fd, 1);
 }
 
 /* NULL when memory ran out. */
@@ -98,11 +102,17 @@ static Report *report_new(const Job *job, ReportKind kind, size_t tenant)
 
 static void report_started(Executor *executor, const Job *job, size_t first, size_t count)
 {
-    for (size_t i = first; i < first + count; i++) {
-        Report *report = report_new(job, REPORT_STARTED, i);
-        if (report != NULL)
-            executor_report(executor, report, report);
+    Report *head = NULL, *last = NULL;
+    for (size_t i = first + count; i > first; i--) {
+        Report *report = report_new(job, REPORT_STARTED, i - 1);
+        if (report == NULL)
+            continue;
+        report->next = head;
+        head = report;
+        last = last != NULL ? last : report;
     }
+    if (head != NULL)
+        executor_report(executor, head, last);
 }
 
 static void report_migration(void *observer_pointer, const OpTenant *tenant, const char *migration,
@@ -172,7 +182,7 @@ static void task_run(Slot *slot, Task *task)
         const JobTenant *tenant = job_tenant(job, task->first + i);
         tenants[i] =
             (OpTenant){tenant->id != NULL ? tenant->id : "", tenant->schema != NULL ? tenant->schema : "",
-                       tenant->attempt, tenant->recovering};
+                       tenant->attempt, tenant->recovering, tenant->plan};
     }
     report_started(slot->executor, job, task->first, task->count);
     char application_name[64];
@@ -434,7 +444,8 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
     else
         executor->first_task = first;
     executor->last_task = last;
-    pthread_cond_broadcast(&executor->work);
+    for (size_t i = 0; i < tasks && i < executor->slot_count; i++)
+        pthread_cond_signal(&executor->work);
     pthread_mutex_unlock(&executor->mutex);
     return true;
 }

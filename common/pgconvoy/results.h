@@ -62,6 +62,7 @@ typedef struct pgconvoy_tenant_migration_status {
     char *sqlstate;
     char *outcome;          /* "no_schema" when the schema is missing, else NULL */
     pgconvoy_texts changed; /* applied before, file content differs now (hash formats only) */
+    char *plan;             /* wire only: what a worker that goes on needs to know of this, in its words */
 } pgconvoy_tenant_migration_status;
 
 /* One tenant's sync-status. */

@@ -256,7 +256,8 @@ static void expect_refused(TestPeer *coordinator, const BadJob *bad, const char 
     JobTenant *tenants = calloc(bad->tenants, sizeof *tenants);
     assert_non_null(tenants);
     for (size_t i = 0; i < bad->tenants; i++)
-        tenants[i] = (JobTenant){(int64_t)i, 1, (char *)"t0001", (char *)bad->schema, false};
+        tenants[i] = (JobTenant){
+            .index = (int64_t)i, .attempt = 1, .id = (char *)"t0001", .schema = (char *)bad->schema};
     JobMessage job = {.job = ++number,
                       .phase = 1,
                       .operation = (char *)bad->operation,

@@ -1,5 +1,6 @@
 /* status: what is applied and pending, for many tenants by one set read. */
 #include "worker/ops/attempt.h"
+#include "worker/ops/migration_plan.h"
 #include "worker/ops/set_read.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static bool take_rows(void *host, size_t at, const SetRows *rows)
     result->applied_count = rows->rows.count;
     result->pending_count = (int64_t)result->pending_migrations.count;
     result->format = format != NULL ? strdup(format) : NULL;
+    result->plan = migration_plan_word(rows->table, rows->recorded, bundle);
     status->outcomes[at] = OUTCOME_ALREADY;
     return true;
 }

@@ -32,11 +32,23 @@ static bool goes_on_reading(Turn *turn, TurnStep *tries)
                                                         : turn_after_refusal(turn, tries);
 }
 
+/* The run has looked at the tenant a moment ago. An earlier attempt may have changed what it saw. */
+static bool knows_plan(Migrating *migrating)
+{
+    const Turn *turn = &migrating->turn;
+    const OpTenant *tenant = turn->tenant;
+    return tenant->plan != NULL && tenant->attempt == 1 && !turn_is_cancelled(turn) &&
+           migration_plan_follow(&migrating->plan, tenant->plan, turn->context->options,
+                                 turn->context->bundle);
+}
+
 static bool read_plan(Migrating *migrating)
 {
     Turn *turn = &migrating->turn;
     TurnStep tries = {.claim = "the tracking table was read"};
     bool again = true;
+    if (knows_plan(migrating))
+        return true;
     while (again) {
         if (turn_is_cancelled(turn))
             return error_set(&turn->error, ERROR_CANCELLED, "cancelled before the first migration");

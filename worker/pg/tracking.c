@@ -47,9 +47,15 @@ const char *tracking_identifier_column(TrackingFormat format)
     return FORMATS[format].identifier;
 }
 
+const char *tracking_time_column(const TrackingTable *table)
+{
+    return table->format == TRACKING_DRIZZLE_KIT && table->time_bigint ? table->time_column : NULL;
+}
+
 const char *tracking_time_expression(const TrackingTable *table)
 {
-    return table->format == TRACKING_DRIZZLE_KIT && table->time_bigint ? table->time_column : "NULL";
+    const char *column = tracking_time_column(table);
+    return column != NULL ? column : "NULL";
 }
 
 bool tracking_format_from_name(const char *name, TrackingFormat *ret_format)
@@ -134,8 +140,7 @@ bool tracking_detect(const TrackingColumn *columns, size_t count, TrackingTable 
     return false;
 }
 
-/* The shape of a table that is still to be made. */
-static void shape_new(TrackingFormat format, TrackingTable *ret_table)
+void tracking_new(TrackingFormat format, TrackingTable *ret_table)
 {
     *ret_table = (TrackingTable){.format = format, .time_bigint = format == TRACKING_DRIZZLE_KIT};
     strcpy(ret_table->time_column, format == TRACKING_NAME ? "applied_at" : "created_at");
@@ -160,7 +165,7 @@ static bool choose_new(TrackingFormat explicit_format, const char *default_forma
     TrackingFormat format = explicit_format;
     if (format == TRACKING_NONE && !configured_format(default_format, &format, error))
         return false;
-    shape_new(format == TRACKING_NONE ? TRACKING_NAME : format, ret_table);
+    tracking_new(format == TRACKING_NONE ? TRACKING_NAME : format, ret_table);
     return true;
 }
 

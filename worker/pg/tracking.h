@@ -61,6 +61,9 @@ bool tracking_find(Connection *connection, const char *schema, const char *table
 bool tracking_choose(const TrackingTable *found, const char *format, const char *default_format,
                      TrackingTable *ret_table, Error *error) MUST_CHECK;
 
+/* The table that tracking_append_create() makes. */
+void tracking_new(TrackingFormat format, TrackingTable *ret_table);
+
 /* SQL builders. `qualified` is the quoted "schema"."table" (sql_append_qualified()). Values are literals, so
  * the text can stand in a DO block after one more quoting. */
 
@@ -83,6 +86,8 @@ int64_t tracking_ordinal(const Bundle *bundle, size_t index);
 /* The column that identifies a migration: "name" or "hash". */
 const char *tracking_identifier_column(TrackingFormat format);
 
-/* What to select for a row's time in ms: the time column, or "NULL" where rows do not have one that could be
- * a journal's. */
+/* The column with a row's time in ms, or NULL where rows do not have one that could be a journal's. */
+const char *tracking_time_column(const TrackingTable *table);
+
+/* The same to select: "NULL" for none. */
 const char *tracking_time_expression(const TrackingTable *table);

@@ -100,8 +100,8 @@ static void renew_session(Fixture *fixture)
 }
 
 static JobTenant tenants[] = {
-    {7, 1, (char *)"a", (char *)"tenant_a", false},
-    {8, 1, (char *)"b", (char *)"tenant_b", false},
+    {.index = 7, .attempt = 1, .id = (char *)"a", .schema = (char *)"tenant_a"},
+    {.index = 8, .attempt = 1, .id = (char *)"b", .schema = (char *)"tenant_b"},
 };
 static RunOptions options = {.retry_max_attempts = 1, .connect_timeout_ms = 3000};
 
