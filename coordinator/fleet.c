@@ -68,7 +68,8 @@ static bool is_hosted(const FleetRequest *request)
     return request->listen == NULL && request->workers->count == 0;
 }
 
-int64_t fleet_concurrency(const FleetRequest *request)
+/* Tenants worked on at once; 0 = as many as the workers have slots. */
+static int64_t wanted_at_once(const FleetRequest *request)
 {
     int64_t configured = config_int(request->config, SETTING_RUN_CONCURRENCY);
     if (request->concurrency > 0)
@@ -76,6 +77,13 @@ int64_t fleet_concurrency(const FleetRequest *request)
     if (config_source(request->config, SETTING_RUN_CONCURRENCY) != SOURCE_DEFAULT && configured > 0)
         return configured;
     return is_hosted(request) ? HOSTED_CONCURRENCY : 0;
+}
+
+/* The hosted worker has as many slots as tenants are to be worked on at once. Without a barrier between them
+ * the slots are limit enough, and tenants that wait in front of them keep them from idling. */
+int64_t fleet_concurrency(const FleetRequest *request)
+{
+    return is_hosted(request) && fleet_schedule(request) == ENGINE_ROLLING ? 0 : wanted_at_once(request);
 }
 
 EngineSchedule fleet_schedule(const FleetRequest *request)
@@ -148,7 +156,7 @@ static bool host_worker(Fleet *fleet, const char *endpoint, Error *error)
     }
     fleet->hosted = worker_start(&(WorkerOptions){.config = fleet->request->config,
                                                   .context = fleet->context,
-                                                  .slots = fleet_concurrency(fleet->request),
+                                                  .slots = wanted_at_once(fleet->request),
                                                   .coordinators = &endpoint,
                                                   .coordinator_count = 1,
                                                   .hooks = fleet->request->hooks},
