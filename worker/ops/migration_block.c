@@ -123,14 +123,13 @@ static bool append_lock(Builder *builder, Error *error)
 static void append_schema_check(Builder *builder)
 {
     BUFFER_CLEANUP Buffer condition = {0}, message = {0};
+    buffer_appendf(&builder->body, "IF pg_catalog.current_schema() IS DISTINCT FROM %s THEN\n",
+                   builder->schema);
     buffer_appendf(&condition, "NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)",
                    builder->schema);
     append_leave_if(builder, BLOCK_NO_SCHEMA, buffer_text(&condition));
     buffer_appendf(&message, "permission denied for schema %s", builder->request->schema);
-    buffer_appendf(&builder->body,
-                   "IF pg_catalog.current_schema() IS DISTINCT FROM %s THEN\n  RAISE insufficient_privilege "
-                   "USING MESSAGE = ",
-                   builder->schema);
+    buffer_append_text(&builder->body, "RAISE insufficient_privilege USING MESSAGE = ");
     append_literal_dollar(&builder->body, buffer_text(&message));
     buffer_append_text(&builder->body, ";\nEND IF;\n");
     builder->body.failed = builder->body.failed || condition.failed || message.failed;
@@ -214,8 +213,8 @@ static bool append_script(Builder *builder, Error *error)
     buffer_appendf(&builder->body,
                    "SET CONSTRAINTS ALL IMMEDIATE;\n"
                    "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n"
-                   "PERFORM pg_catalog.set_config('role', pgconvoy_role, true);\n"
-                   "PERFORM pg_catalog.set_config('search_path', %s, true);\n",
+                   "PERFORM pg_catalog.set_config('role', pgconvoy_role, true),\n"
+                   "  pg_catalog.set_config('search_path', %s, true);\n",
                    builder->search_path);
     return true;
 }
@@ -306,8 +305,8 @@ static bool build_body(Builder *builder, Error *error)
                        "pgconvoy_sql text;\nBEGIN\n");
     if (!append_work(builder, error))
         return false;
-    append_leave_if(builder, BLOCK_DONE, "true");
-    buffer_append_text(&builder->body, "END");
+    buffer_appendf(&builder->body, "PERFORM pg_catalog.set_config('pgconvoy.outcome', '%s', true);\nEND",
+                   OUTCOME_WORDS[BLOCK_DONE]);
     return true;
 }
 
