@@ -3,6 +3,7 @@
 #include "common/tenant.h"
 #include "worker/ops/attempt.h"
 #include "worker/ops/status_query.h"
+#include "worker/pg/copy_text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,19 @@ typedef struct Chunk {
     const size_t *members;
     size_t count;
     bool second_look; /* at their columns */
-    PGresult *rows;
-    int64_t position; /* of the error in the message that failed */
+    PGresult *rows;   /* of their columns; or (identifier, time) of all their tables, ... */
+    int *row_counts;  /* ... so many of each */
+    bool memory_gone;
+    size_t read; /* so many tables before the message ended or failed */
 } Chunk;
+
+static void chunk_clear(Chunk *chunk)
+{
+    PQclear(chunk->rows);
+    free(chunk->row_counts);
+    chunk->rows = NULL;
+    chunk->row_counts = NULL;
+}
 
 static void fail_tenant(const Reader *reader, size_t at, const Error *error)
 {
@@ -45,28 +56,15 @@ static void give_rows(Reader *reader, size_t at, RecordedRows part)
         fail_tenant(reader, at, &error);
 }
 
-/* Rows are (place in the chunk, identifier, time), by place. */
-static void give_chunk(const Chunk *chunk)
+/* Gives the tables that were read. */
+static void give_read(const Chunk *chunk)
 {
-    int row = 0;
-    for (size_t i = 0; i < chunk->count; i++) {
-        RecordedRows part = {.rows = chunk->rows, .first = row, .column = 1};
-        while (row < PQntuples(chunk->rows) && strtoull(PQgetvalue(chunk->rows, row, 0), NULL, 10) == i)
-            row++;
-        part.count = row - part.first;
+    RecordedRows part = {.rows = chunk->rows};
+    for (size_t i = 0; i < chunk->read; i++) {
+        part.count = chunk->row_counts[i];
         give_rows(chunk->reader, chunk->members[i], part);
+        part.first += part.count;
     }
-}
-
-static bool run_message(Connection *connection, Chunk *chunk, Buffer *sql, Error *error)
-{
-    PQclear(chunk->rows);
-    chunk->rows = NULL;
-    if (buffer_failed(sql))
-        return error_memory(error);
-    bool good = connection_exec(connection, buffer_text(sql), &chunk->rows, error);
-    chunk->position = good ? 0 : result_position(connection_failure(connection));
-    return good;
 }
 
 static bool columns_step(Connection *connection, void *state, Error *error)
@@ -75,7 +73,11 @@ static bool columns_step(Connection *connection, void *state, Error *error)
     BUFFER_CLEANUP Buffer sql = {0};
     status_append_columns(&sql, chunk->reader->read->context->options, chunk->reader->found, chunk->members,
                           chunk->count);
-    return run_message(connection, chunk, &sql, error);
+    PQclear(chunk->rows);
+    chunk->rows = NULL;
+    if (buffer_failed(&sql))
+        return error_memory(error);
+    return connection_exec(connection, buffer_text(&sql), &chunk->rows, error);
 }
 
 static StatusQuery rows_query(const Chunk *chunk)
@@ -87,13 +89,46 @@ static StatusQuery rows_query(const Chunk *chunk)
                          .in_order = chunk->reader->read->in_order};
 }
 
+static void take_row(void *context, size_t member, char *row, size_t length)
+{
+    enum { IDENTIFIER, TIME, FIELDS };
+    Chunk *chunk = context;
+    char *fields[FIELDS] = {0};
+    int place = PQntuples(chunk->rows);
+    copy_text_cut(row, length, fields, FIELDS);
+    for (int i = 0; i < FIELDS; i++)
+        if (PQsetvalue(chunk->rows, place, i, fields[i], fields[i] != NULL ? (int)strlen(fields[i]) : -1) ==
+            0)
+            chunk->memory_gone = true;
+    chunk->row_counts[member]++;
+}
+
+/* Empties the chunk for another attempt. */
+static bool make_room(Chunk *chunk, Error *error)
+{
+    static PGresAttDesc columns[] = {{.name = (char *)"identifier"}, {.name = (char *)"time"}};
+    chunk_clear(chunk);
+    chunk->row_counts = calloc(chunk->count, sizeof *chunk->row_counts);
+    chunk->rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    chunk->memory_gone =
+        chunk->row_counts == NULL || chunk->rows == NULL || PQsetResultAttrs(chunk->rows, 2, columns) == 0;
+    return !chunk->memory_gone || error_memory(error);
+}
+
 static bool rows_step(Connection *connection, void *state, Error *error)
 {
     Chunk *chunk = state;
     BUFFER_CLEANUP Buffer sql = {0};
     const StatusQuery query = rows_query(chunk);
+    CopyReader reader = {.take_row = take_row, .context = chunk};
     status_append_rows(&sql, &query);
-    return run_message(connection, chunk, &sql, error);
+    if (!make_room(chunk, error))
+        return false;
+    if (buffer_failed(&sql))
+        return error_memory(error);
+    bool good = connection_copy_out(connection, buffer_text(&sql), &reader, error);
+    chunk->read = reader.done;
+    return chunk->memory_gone ? error_memory(error) : good;
 }
 
 static void read_rows(Chunk *chunk);
@@ -126,35 +161,26 @@ static void read_part(const Chunk *whole, size_t from, size_t count)
         read_rows(&part);
 }
 
-/* The server's error position names the tenant that it stumbled over, for locks and missing objects; rights
- * are checked later, without a position, but also without waiting: halving finds those. */
+/* The first table that was not read is the one that the server stumbled over. */
 static void narrow_down(const Chunk *chunk, const Error *error)
 {
-    size_t culprit;
-    const StatusQuery query = rows_query(chunk);
-    if (chunk->count == 1) {
-        fail_member(chunk, 0, error);
-    } else if (status_tenant_at(&query, chunk->position, &culprit)) {
-        fail_member(chunk, culprit, error);
-        read_part(chunk, 0, culprit);
-        read_part(chunk, culprit + 1, chunk->count - culprit - 1);
-    } else {
-        read_part(chunk, 0, chunk->count / 2);
-        read_part(chunk, chunk->count / 2, chunk->count - chunk->count / 2);
-    }
+    give_read(chunk);
+    if (chunk->read == chunk->count)
+        return;
+    fail_member(chunk, chunk->read, error);
+    read_part(chunk, chunk->read + 1, chunk->count - chunk->read - 1);
 }
 
 static void read_rows(Chunk *chunk)
 {
     ERROR_CLEANUP Error error = {0};
     if (op_attempt(chunk->reader->read->context, rows_step, chunk, (int64_t)chunk->count, &error))
-        give_chunk(chunk);
+        give_read(chunk);
     else if (error.code == ERROR_SERVER)
         narrow_down(chunk, &error);
     else
         fail_chunk(chunk, &error);
-    PQclear(chunk->rows);
-    chunk->rows = NULL;
+    chunk_clear(chunk);
 }
 
 /* Sorts out the tenants that need no second query; the others are moved to the front of `members`. */
@@ -183,15 +209,10 @@ static void read_chunk(Reader *reader, size_t *members, size_t count, bool secon
         status_read_columns(chunk.rows, context->options, reader->found, members, count);
     else
         fail_chunk(&chunk, &error);
-    PQclear(chunk.rows);
-    if (!good)
-        return;
-    size_t readable = keep_readable(reader, members, count);
-    for (size_t from = 0; from < readable; from += STATUS_READ_AT_ONCE) {
-        size_t left = readable - from;
-        read_part(&(Chunk){.reader = reader, .members = members, .second_look = second_look}, from,
-                  left < STATUS_READ_AT_ONCE ? left : STATUS_READ_AT_ONCE);
-    }
+    chunk_clear(&chunk);
+    if (good)
+        read_part(&(Chunk){.reader = reader, .members = members, .second_look = second_look}, 0,
+                  keep_readable(reader, members, count));
 }
 
 static void read_tenants(Reader *reader, size_t *members)
@@ -205,9 +226,9 @@ static void read_tenants(Reader *reader, size_t *members)
         else
             fail_tenant(reader, i, &error);
     }
-    for (size_t from = 0; from < usable; from += STATUS_FIND_AT_ONCE)
-        read_chunk(reader, members + from,
-                   usable - from < STATUS_FIND_AT_ONCE ? usable - from : STATUS_FIND_AT_ONCE, false);
+    for (size_t from = 0; from < usable; from += STATUS_AT_ONCE)
+        read_chunk(reader, members + from, usable - from < STATUS_AT_ONCE ? usable - from : STATUS_AT_ONCE,
+                   false);
 }
 
 void set_read(const SetRead *read)

@@ -13,7 +13,7 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
 {
     op_append_begin_read(sql, options);
     buffer_append_text(sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type,"
-                            " n.oid IS NULL OR pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM "
+                            " n.oid IS NULL OR pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.plain FROM "
                             "pg_catalog.unnest(ARRAY[");
     for (size_t i = 0; i < count; i++) {
         buffer_append_text(sql, i > 0 ? "," : "");
@@ -24,7 +24,8 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
         "]::pg_catalog.name[]) WITH ORDINALITY AS t(schema, place)"
         " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = t.schema OFFSET 0) n ON "
         "true"
-        " LEFT JOIN LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = ");
+        " LEFT JOIN LATERAL (SELECT oid, relkind = 'r' AND NOT relhassubclass AS plain"
+        " FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = ");
     sql_append_literal(sql, run_defaults(options).migrations_table);
     buffer_appendf(
         sql,
@@ -57,6 +58,7 @@ static void read_tenant(StatusTenant *tenant, const PGresult *rows, int from, in
     }
     if (PQgetvalue(rows, from, 2)[0] != 't')
         return;
+    tenant->plain = PQgetvalue(rows, from, 6)[0] == 't';
     for (int row = from; row < to; row++)
         columns[row - from] = (TrackingColumn){PQgetvalue(rows, row, 3), PQgetvalue(rows, row, 4)};
     bool good = tracking_resolve(columns, (size_t)(to - from), options->format, options->default_format,
@@ -85,49 +87,27 @@ void status_read_columns(const PGresult *rows, const RunOptions *options, Status
 }
 
 /* Ids are of any type: only the server can order them. */
-static void append_read(Buffer *sql, const StatusQuery *query, size_t place)
+static void append_copy(Buffer *sql, const StatusQuery *query, const StatusTenant *tenant)
 {
-    const StatusTenant *tenant = &query->tenants[query->members[place]];
     const TrackingTable *table = &tenant->table;
-    buffer_appendf(sql, "%sSELECT %zu, %s::text, %s::bigint%s FROM ", place > 0 ? " UNION ALL " : "", place,
-                   tracking_identifier_column(table->format), tracking_time_expression(table),
-                   query->in_order ? ", pg_catalog.row_number() OVER (ORDER BY id)" : "");
-    sql_append_qualified(sql, tenant->schema, run_defaults(query->options).migrations_table);
+    const char *identifier = tracking_identifier_column(table->format);
+    const char *time = tracking_time_column(table);
+    BUFFER_CLEANUP Buffer qualified = {0};
+    sql_append_qualified(&qualified, tenant->schema, run_defaults(query->options).migrations_table);
+    if (tenant->plain && !query->in_order)
+        buffer_appendf(sql, "COPY %s (%s%s%s) TO STDOUT;", buffer_text(&qualified), identifier,
+                       time != NULL ? ", " : "", time != NULL ? time : "");
+    else
+        buffer_appendf(sql, "COPY (SELECT %s%s%s FROM %s%s) TO STDOUT;", identifier, time != NULL ? ", " : "",
+                       time != NULL ? time : "", buffer_text(&qualified),
+                       query->in_order ? " ORDER BY id" : "");
+    sql->failed = sql->failed || qualified.failed;
 }
 
 void status_append_rows(Buffer *sql, const StatusQuery *query)
 {
     op_append_begin_read(sql, query->options);
     for (size_t i = 0; i < query->count; i++)
-        append_read(sql, query, i);
-    buffer_appendf(sql, " ORDER BY 1%s; COMMIT; %s", query->in_order ? ", 4" : "", SESSION_TAIL);
-}
-
-static int64_t count_characters(const char *text)
-{
-    int64_t count = 0;
-    for (; *text != '\0'; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
-}
-
-bool status_tenant_at(const StatusQuery *query, int64_t position, size_t *ret_place)
-{
-    BUFFER_CLEANUP Buffer sql = {0};
-    op_append_begin_read(&sql, query->options);
-    int64_t end = count_characters(buffer_text(&sql));
-    if (position <= end)
-        return false;
-    for (size_t i = 0; i < query->count; i++) {
-        buffer_reset(&sql);
-        append_read(&sql, query, i);
-        end += count_characters(buffer_text(&sql));
-        if (buffer_failed(&sql))
-            return false;
-        if (position <= end) {
-            *ret_place = i;
-            return true;
-        }
-    }
-    return false;
+        append_copy(sql, query, &query->tenants[query->members[i]]);
+    buffer_appendf(sql, "COMMIT; %s", SESSION_TAIL);
 }

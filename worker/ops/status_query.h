@@ -4,15 +4,13 @@
 #include "common/operation.h"
 #include "worker/pg/tracking.h"
 
-enum {
-    STATUS_FIND_AT_ONCE = 100,
-    STATUS_READ_AT_ONCE = 50, /* each table and its indexes are locked until the message ends */
-};
+enum { STATUS_AT_ONCE = 100 /* each table is locked until the message ends */ };
 
 /* What the first message found about one tenant. */
 typedef struct StatusTenant {
     const char *schema;
     TrackingTable table; /* TRACKING_NONE: no table */
+    bool plain;          /* a table, neither a view nor one with children */
     Error error;         /* no schema, or a table of unknown shape */
 } StatusTenant;
 
@@ -31,8 +29,7 @@ typedef struct StatusQuery {
     bool in_order; /* each tenant's rows in the order of their ids, which costs a sort for each */
 } StatusQuery;
 
-/* Rows (place, identifier, time in ms or NULL), each tenant's together, in the order of `members`. */
+/* One COPY to the client for each of `members`, in their order, of rows (identifier[, time in ms]). A plain
+ * table is read as it is: planning a SELECT costs twice the whole read, and opens and locks the table's
+ * indexes as well. */
 void status_append_rows(Buffer *sql, const StatusQuery *query);
-
-/* Which member's part of status_append_rows() holds this position, in characters, 1-based? */
-bool status_tenant_at(const StatusQuery *query, int64_t position, size_t *ret_place);

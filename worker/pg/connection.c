@@ -252,8 +252,9 @@ bool connection_is_reusable(const Connection *connection)
 typedef struct Collected {
     ResultVisitor *visit; /* may be NULL */
     void *context;
-    PGresult *wanted; /* the last with rows, else the last one */
-    PGresult *failed; /* the first that failed */
+    CopyReader *reader; /* NULL: nobody expects a COPY */
+    PGresult *wanted;   /* the last with rows, else the last one */
+    PGresult *failed;   /* the first that failed */
     bool copied_out;
 } Collected;
 
@@ -270,6 +271,8 @@ static void collect(Collected *collected, PGresult *result)
     PGresult **keep = good ? &collected->wanted : &collected->failed;
     if (good && collected->visit != NULL)
         collected->visit(collected->context, result);
+    if (good && collected->reader != NULL && strncmp(PQcmdStatus(result), "COPY ", 5) == 0)
+        collected->reader->done++;
     bool replace = good ? *keep == NULL || has_rows(result) || !has_rows(*keep) : *keep == NULL;
     if (replace) {
         PQclear(*keep);
@@ -279,17 +282,19 @@ static void collect(Collected *collected, PGresult *result)
     }
 }
 
-/* Leaves a COPY that the text began; the server answers CopyFail with an error of its own. */
-static bool end_copy(PGconn *pg, ExecStatusType status, bool *copied_out)
+/* Ends a COPY that the text began; the server answers CopyFail with an error of its own. */
+static bool end_copy(PGconn *pg, ExecStatusType status, Collected *collected)
 {
+    CopyReader *reader = collected->reader;
     if (status != PGRES_COPY_OUT && PQputCopyEnd(pg, "COPY from the client is not possible here") != 1)
         return false;
     if (status == PGRES_COPY_IN)
         return true;
-    *copied_out = true;
+    collected->copied_out = true;
     int length;
-    for (char *row = NULL; (length = PQgetCopyData(pg, &row, 0)) > 0;)
-        PQfreemem(row);
+    for (char *row = NULL; (length = PQgetCopyData(pg, &row, 0)) > 0; PQfreemem(row))
+        if (reader != NULL)
+            reader->take_row(reader->context, reader->done, row, (size_t)length);
     return length == -1;
 }
 
@@ -308,7 +313,7 @@ static void read_results(Connection *connection, Collected *collected)
             continue;
         }
         PQclear(result);
-        if (!end_copy(connection->pg, status, &collected->copied_out)) {
+        if (!end_copy(connection->pg, status, collected)) {
             connection->broken = PQstatus(connection->pg) == CONNECTION_OK;
             if (connection->broken)
                 return;
@@ -361,7 +366,7 @@ static bool finish_message(Connection *connection, bool sent, Collected *collect
     bool good = sent && collected->failed == NULL && !lost;
     if (!good)
         exec_failed(connection, collected->failed, error);
-    else if (collected->copied_out)
+    else if (collected->copied_out && collected->reader == NULL)
         good = copied_out_failed(error);
     if (good && ret_result != NULL)
         *ret_result = collected->wanted;
@@ -385,6 +390,15 @@ bool connection_exec(Connection *connection, const char *sql, PGresult **ret_res
     crash_point(CRASH_BEFORE_SEND);
     bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
     return finish_message(connection, sent, &collected, ret_result, error);
+}
+
+bool connection_copy_out(Connection *connection, const char *sql, CopyReader *reader, Error *error)
+{
+    Collected collected = {.reader = reader};
+    reader->done = 0;
+    crash_point(CRASH_BEFORE_SEND);
+    bool sent = !connection->broken && PQsendQuery(connection->pg, sql) == 1;
+    return finish_message(connection, sent, &collected, NULL, error);
 }
 
 bool connection_query(Connection *connection, const char *sql, int count, const char *const *values,

@@ -47,6 +47,16 @@ typedef void ResultVisitor(void *context, const PGresult *result);
 bool connection_exec_each(Connection *connection, const char *sql, ResultVisitor *visit, void *context,
                           Error *error) MUST_CHECK;
 
+/* For messages that COPY to the client: the same without results, and the rows one by one, as text with its
+ * newline, the taker's to change during the call. */
+typedef struct CopyReader {
+    void (*take_row)(void *context, size_t copy, char *row, size_t length); /* copy counts COPYs from 0 */
+    void *context;
+    size_t done; /* COPYs that ended well: of a message that fails, the next one is why, or what follows */
+} CopyReader;
+bool connection_copy_out(Connection *connection, const char *sql, CopyReader *reader,
+                         Error *error) MUST_CHECK;
+
 /* One statement with text parameters (NULL entries are NULL); the extended protocol, so a second statement in
  * sql is refused by the server. */
 bool connection_query(Connection *connection, const char *sql, int count, const char *const *values,
