@@ -16,7 +16,7 @@
 #include "common/operation.h"
 #include <libpq-fe.h>
 
-enum { SCHEMA_DIGEST_AT_ONCE = 100 };
+enum { SCHEMA_DIGEST_AT_ONCE = 250 };
 
 /* One row for each schema: place (from 0), does it exist, is it first in search_path, "digest tables" (NULL
  * unless both). A schema that the role may not use is never first. The message is one read transaction.
