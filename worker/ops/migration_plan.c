@@ -30,12 +30,11 @@ RecordedRows migration_plan_rows(const MigrationPlan *plan)
 bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, const char *schema,
                                const RunOptions *options, Error *error)
 {
-    const RunDefaults run = run_defaults(options);
-    TrackingTable found;
-    if (!tracking_find(connection, schema, run.migrations_table, &found, error) ||
-        !tracking_choose(&found, options->format, options->default_format, &plan->tracking, error))
+    const TrackingWish wish = {options->format, options->default_format, .any_shape = plan->any_shape};
+    if (!tracking_find(connection, schema, run_defaults(options).migrations_table, &wish, &plan->tracking,
+                       error))
         return false;
-    plan->create = found.format == TRACKING_NONE;
+    plan->create = !plan->tracking.exists;
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "worker/pg/tracking.h"
 
 typedef struct MigrationPlan {
+    bool any_shape;          /* set beforehand: see TrackingWish */
     TrackingTable tracking;  /* what the tenant has or will have */
     bool create;             /* there is no tracking table yet */
     RecordedIndex *recorded; /* owned */
