@@ -183,7 +183,11 @@ typedef struct pgconvoy_clone_options {
     size_t exclude_count;
     const pgconvoy_clone_rule *anonymize;
     size_t anonymize_count;
-    /* With the target's id; status: "starting", "completed", "failed". */
+    /* With the target's id; status: "starting", then the steps of the one transaction, "introspecting",
+     * "creating_schema", "creating_tables", "copying_data" (with data only, and again for each table, with
+     * its name in `migration`), "creating_constraints", "creating_indexes", then "completed" or "failed".
+     * Returning false ends the clone, which leaves nothing. Workers elsewhere keep the steps to themselves.
+     */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;

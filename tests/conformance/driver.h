@@ -137,12 +137,14 @@ typedef struct RunCallbacks {
     const char *on_error; /* "abort", "continue", "throw", or NULL */
     const char *throw_on; /* progress status that fails the tenant */
     bool shared;          /* progress of the shared schema names no tenant */
-    const char *cloning;  /* table progress counts towards `cloned_total` */
-    size_t cloned, cloned_total;
+    const char *cloning;  /* progress of a clone names no tenant, and counts tables */
+    size_t cloned;
 } RunCallbacks;
 pgconvoy_decision decide(void *context, const char *tenant_id, const char *message);
 bool report_progress(void *context, const char *tenant_id, const char *status, const char *migration,
                      pgconvoy_error *error);
+/* How many tables there were is known when a clone is over; each of its tables' events gets it. */
+void events_add_total(Driver *driver, size_t total);
 
 /* The migrator's hooks as the configuration wants them. */
 pgconvoy_hooks hooks_of(Subject *subject);

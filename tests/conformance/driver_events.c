@@ -81,15 +81,28 @@ bool report_progress(void *context, const char *tenant_id, const char *status, c
         json_array_append_new(words, must_json(json_string(tenant_id)));
     json_array_append_new(words, must_json(json_string(status)));
     if (migration != NULL && callbacks->cloning != NULL)
-        json_array_append_new(words, must_json(json_pack("{ss,sI,sI}", "table", migration, "progress",
-                                                         (json_int_t)++callbacks->cloned, "total",
-                                                         (json_int_t)callbacks->cloned_total)));
+        json_array_append_new(words, must_json(json_pack("{ss,sI}", "table", migration, "progress",
+                                                         (json_int_t)++callbacks->cloned)));
     else if (migration != NULL)
         json_array_append_new(words, must_json(json_string(migration)));
     event_add(callbacks->driver, json_pair("progress", words));
     if (callbacks->throw_on != NULL && strcmp(callbacks->throw_on, status) == 0)
         return pgconvoy_error_set(error, "onProgress threw");
     return true;
+}
+
+void events_add_total(Driver *driver, size_t total)
+{
+    size_t index;
+    json_t *event;
+    pthread_mutex_lock(&driver->events.mutex);
+    json_array_foreach(driver->events.list, index, event)
+    {
+        json_t *table = json_array_get(json_object_get(event, "progress"), 1);
+        if (json_is_object(table))
+            json_object_set_new(table, "total", must_json(json_integer((json_int_t)total)));
+    }
+    pthread_mutex_unlock(&driver->events.mutex);
 }
 
 /* --- the migrator's hooks --- */
