@@ -146,6 +146,9 @@ bool report_progress(void *context, const char *tenant_id, const char *status, c
 /* How many tables there were is known when a clone is over; each of its tables' events gets it. */
 void events_add_total(Driver *driver, size_t total);
 
+/* Of pools and of steps: an attempt failed. */
+void report_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms);
+
 /* The migrator's hooks as the configuration wants them. */
 pgconvoy_hooks hooks_of(Subject *subject);
 pgconvoy_pool_hooks pool_hooks_of(Driver *driver);

@@ -217,7 +217,7 @@ static void on_pool_error(void *context, const char *database, const char *tenan
     pool_event(context, "onError", tenant, error->message);
 }
 
-static void on_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms)
+void report_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms)
 {
     Answer failure = answer_error(error);
     event_add(context, json_pack("{sI,ss,ss*,sI}", "retry", (json_int_t)attempt, "message",
@@ -237,6 +237,6 @@ pgconvoy_pool_hooks pool_hooks_of(Driver *driver)
     if (json_object_get(wanted, "onError") != NULL)
         hooks.on_error = on_pool_error;
     if (json_is_true(json_object_get(json_object_get(driver->pools_config, "retry"), "onRetry")))
-        hooks.on_retry = on_retry;
+        hooks.on_retry = report_retry;
     return hooks;
 }
