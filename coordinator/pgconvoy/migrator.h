@@ -274,7 +274,8 @@ PGCONVOY_EXPORT bool pgconvoy_seed_tenants(pgconvoy_migrator *migrator, const ch
 /* --- The shared schema, public ------------------------------------------------------------------------ */
 
 /* These work on the shared schema of every database; of several databases, a result speaks of the first that
- * failed, else of the first. */
+ * failed, else of the first. Without a shared schema the four calls about it alone say so in their results,
+ * or in `error` to a caller that takes none. */
 PGCONVOY_EXPORT bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator);
 PGCONVOY_EXPORT bool pgconvoy_migrate_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
                                              pgconvoy_shared_migration_result *ret_result,

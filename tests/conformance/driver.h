@@ -104,9 +104,10 @@ void answer_add_to(Answer *answer, json_t *object);
 typedef struct ShapeField ShapeField;
 Answer answer_result(bool ok, char *json, const ShapeField *shape, const pgconvoy_error *error);
 
-/* --- driver_words.c: what the other implementation has from Node --------------------------------------- */
+/* --- driver_words.c: what the other implementation has from Node or names after itself -------------------
+ */
 
-/* Node's words for a failure that never came to the server, or NULL; free() them. *ret_code: "ENOENT", ... */
+/* Its words for a failure that never came to the server, or NULL; free() them. *ret_code: "ENOENT", .. */
 char *node_words(const char *message, const char *detail, const char **ret_code);
 
 /* --- driver_shape.c: the contract's fields ------------------------------------------------------------- */
