@@ -59,7 +59,8 @@ const RecordType TENANT_MIGRATION_RESULT_CLI =
     STATUS("database", FIELD_TEXT, FIELD_OPTIONAL, database),     \
         STATUS("outcome", FIELD_TEXT, FIELD_OPTIONAL, outcome),   \
         STATUS("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate), \
-        STATUS("changed", FIELD_TEXTS, FIELD_OPTIONAL, changed)
+        STATUS("changed", FIELD_TEXTS, FIELD_OPTIONAL, changed),  \
+        STATUS("unexplained", FIELD_INT, FIELD_OPTIONAL, unexplained)
 
 static const RecordField STATUS_FIELDS[] = {
     STATUS("tenantId", FIELD_TEXT, FIELD_ALWAYS, tenant_id),

@@ -36,6 +36,7 @@ static bool take_rows(void *host, size_t at, const SetRows *rows)
     }
     result->applied_count = rows->rows.count;
     result->pending_count = (int64_t)result->pending_migrations.count;
+    result->unexplained = result->pending_count > 0 ? recorded_unexplained(rows->recorded, &rows->rows) : 0;
     result->format = format != NULL ? strdup(format) : NULL;
     status->outcomes[at] = OUTCOME_ALREADY;
     return true;
@@ -47,7 +48,7 @@ static void finish_result(TenantMigrationStatus *result, const OpTenant *tenant)
     const char *word = result->pending_count > 0 ? "behind" : "ok";
     if (result->error != NULL) {
         word = "error";
-        result->applied_count = result->pending_count = 0;
+        result->applied_count = result->pending_count = result->unexplained = 0;
         text_list_clear(&result->pending_migrations);
         text_list_clear(&result->changed);
     }
