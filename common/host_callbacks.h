@@ -9,8 +9,8 @@ struct pg_conn; /* libpq's PGconn */
 typedef struct HostCallbacks {
     void *context; /* of all of them; each may be NULL */
 
-    /* status: "starting", "migrating" (with a migration), "seeding", "completed", "failed"; migration may be
-     * NULL. */
+    /* status: "starting", "migrating" (with a migration), "seeding", "completed", "failed", and the steps of
+     * a clone (pgconvoy/migrator.h); migration may be NULL. */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
 

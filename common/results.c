@@ -55,11 +55,12 @@ const RecordType TENANT_MIGRATION_RESULT_CLI =
 
 #define STATUS(name, kind, rule, member) ROW(TenantMigrationStatus, name, kind, rule, member)
 
-#define STATUS_OURS                                               \
-    STATUS("database", FIELD_TEXT, FIELD_OPTIONAL, database),     \
-        STATUS("outcome", FIELD_TEXT, FIELD_OPTIONAL, outcome),   \
-        STATUS("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate), \
-        STATUS("changed", FIELD_TEXTS, FIELD_OPTIONAL, changed),  \
+#define STATUS_OURS                                                    \
+    STATUS("database", FIELD_TEXT, FIELD_OPTIONAL, database),          \
+        STATUS("outcome", FIELD_TEXT, FIELD_OPTIONAL, outcome),        \
+        STATUS("sqlstate", FIELD_TEXT, FIELD_OPTIONAL, sqlstate),      \
+        STATUS("changed", FIELD_TEXTS, FIELD_OPTIONAL, changed),       \
+        STATUS("unexplained", FIELD_INT, FIELD_OPTIONAL, unexplained), \
         STATUS("plan", FIELD_TEXT, FIELD_WIRE, plan)
 
 static const RecordField STATUS_FIELDS[] = {

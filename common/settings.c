@@ -129,7 +129,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
     [SETTING_RUN_STRICT] = {.path = "run.strict",
                             BOOLEAN,
                             .default_value = "false",
-                            .doc = "refuse when the content of an applied migration has changed"},
+                            .doc = "refuse when the content of an applied migration has changed, or may have"},
 
     [SETTING_POOLS_MAX_POOLS] = {.path = "pools.max_pools",
                                  INTEGER(1, 100000, "tenants"),

@@ -36,14 +36,18 @@ static void warn(const FleetRequest *request, const RunReport *report, const Sig
 
 void plan_warn(const FleetRequest *request, const RunReport *report, const Bundle *bundle)
 {
-    Sighting changed = {0}, older = {0};
+    Sighting changed = {0}, unexplained = {0}, older = {0};
     for (size_t i = 0; i < report->count; i++) {
         const TenantMigrationStatus *status = &report->entries[i].status;
         if (status->changed.count > 0)
             see(&changed, status->changed.items[0]);
+        if (status->unexplained > 0)
+            see(&unexplained, status->pending_migrations.items[0]);
         if (is_older_than_applied(&status->pending_migrations, bundle))
             see(&older, status->pending_migrations.items[0]);
     }
     warn(request, report, &changed, "files were changed after they were applied and are not applied again");
+    warn(request, report, &unexplained,
+         "hashes are recorded that no file has, and pending files may be changed ones that were applied");
     warn(request, report, &older, "pending files are older than ones already applied");
 }

@@ -62,6 +62,8 @@ typedef struct pgconvoy_tenant_migration_status {
     char *sqlstate;
     char *outcome;          /* "no_schema" when the schema is missing, else NULL */
     pgconvoy_texts changed; /* applied before, file content differs now (hash formats only) */
+    int64_t unexplained;    /* recorded hashes that no file has, while files are pending: those may be changed
+                             * ones, which nothing but a journal can tell for sure */
     char *plan;             /* wire only: what a worker that goes on needs to know of this, in its words */
 } pgconvoy_tenant_migration_status;
 

@@ -57,7 +57,7 @@ bool pgconvoy_clone_tenant(pgconvoy_migrator *migrator, const char *source_id, c
     CloneRun run = {0};
     AnonymizeRule *rules = NULL;
     bool ok = call_begin(&call, migrator, &run_as, error);
-    call.fleet.hooks = NULL; /* it is no migration, and tells of itself here */
+    call.callbacks = (HostCallbacks){.context = &call, .on_progress = call.callbacks.on_progress};
     if (ok && (source_id == NULL || target_id == NULL))
         ok = error_set(call.error, ERROR_USAGE, "a clone needs two tenants");
     ok = ok && check_names(options, call.error) && (rules = borrow_rules(options, call.error)) != NULL &&

@@ -91,12 +91,29 @@ static SeedEntry *speaker(SeedReport *report)
     return &report->entries[0];
 }
 
+/* A caller that takes no result gets the error instead. */
+static bool result_without_shared(Call *call, SharedSeedResult *ret_result)
+{
+    ERROR_CLEANUP Error reason = {0};
+    SharedSeedResult result = {0};
+    bool ok = !shared_is_configured(call->migrator->config, &reason) &&
+              text_fill(&result.schema_name, SHARED_SCHEMA) && text_fill(&result.error, reason.message) &&
+              text_fill(&result.hint, reason.hint) && text_fill(&result.outcome, "error");
+    if (ok)
+        *ret_result = result;
+    else
+        record_clear(&SHARED_SEED_RESULT, &result);
+    return ok || error_memory(call->error);
+}
+
 bool pgconvoy_seed_shared(pgconvoy_migrator *migrator, pgconvoy_seed *seed, void *context,
                           pgconvoy_shared_seed_result *ret_result, pgconvoy_error *error)
 {
     Call call;
     SeedReport report = {0};
     bool ok = call_begin(&call, migrator, NULL, error) && call_seed(&call, NULL, seed, context);
+    if (ok && ret_result != NULL && !pgconvoy_has_shared_migrations(migrator))
+        return call_end(&call, result_without_shared(&call, ret_result));
     call.fleet.shared = true;
     ok = ok && run(&call, false, &report);
     if ((ok || report.seeding) && ret_result != NULL)

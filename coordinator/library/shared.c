@@ -16,12 +16,43 @@ static RunEntry *speaker(RunReport *report)
     return &report->entries[0];
 }
 
+/* A caller that takes no result gets the error instead. */
+static bool result_without_shared(Call *call, SharedMigrationResult *ret_result)
+{
+    ERROR_CLEANUP Error reason = {0};
+    SharedMigrationResult result = {0};
+    bool ok = !shared_is_configured(call->migrator->config, &reason) &&
+              text_fill(&result.schema_name, SHARED_SCHEMA) && text_fill(&result.error, reason.message) &&
+              text_fill(&result.hint, reason.hint) && text_fill(&result.outcome, "error");
+    if (ok)
+        *ret_result = result;
+    else
+        record_clear(&SHARED_MIGRATION_RESULT, &result);
+    return ok || error_memory(call->error);
+}
+
+static bool status_without_shared(Call *call, SharedMigrationStatus *ret_status)
+{
+    ERROR_CLEANUP Error reason = {0};
+    SharedMigrationStatus status = {0};
+    bool ok = !shared_is_configured(call->migrator->config, &reason) &&
+              text_fill(&status.schema_name, SHARED_SCHEMA) && text_fill(&status.error, reason.message) &&
+              text_fill(&status.status, "error");
+    if (ok)
+        *ret_status = status;
+    else
+        record_clear(&SHARED_MIGRATION_STATUS, &status);
+    return ok || error_memory(call->error);
+}
+
 static bool run_shared(pgconvoy_migrator *migrator, RunAction action, const pgconvoy_run_options *options,
                        pgconvoy_shared_migration_result *ret_result, Error *error)
 {
     Call call;
     RunReport report = {0};
     bool ok = call_begin(&call, migrator, options, error);
+    if (ok && ret_result != NULL && !pgconvoy_has_shared_migrations(migrator))
+        return call_end(&call, result_without_shared(&call, ret_result));
     call.fleet.shared = true;
     call.fleet.folder_per_tenant = true;
     ok = ok && library_run(&call, action, false, &report);
@@ -49,6 +80,8 @@ bool pgconvoy_get_shared_status(pgconvoy_migrator *migrator, pgconvoy_shared_mig
     Call call;
     RunReport report = {0};
     bool ok = call_begin(&call, migrator, NULL, error);
+    if (ok && ret_status != NULL && !pgconvoy_has_shared_migrations(migrator))
+        return call_end(&call, status_without_shared(&call, ret_status));
     call.fleet.shared = true;
     call.fleet.folder_per_tenant = true;
     ok = ok && library_run(&call, RUN_STATUS, false, &report);

@@ -183,7 +183,11 @@ typedef struct pgconvoy_clone_options {
     size_t exclude_count;
     const pgconvoy_clone_rule *anonymize;
     size_t anonymize_count;
-    /* With the target's id; status: "starting", "completed", "failed". */
+    /* With the target's id; status: "starting", then the steps of the one transaction, "introspecting",
+     * "creating_schema", "creating_tables", "copying_data" (with data only, and again for each table, with
+     * its name in `migration`), "creating_constraints", "creating_indexes", then "completed" or "failed".
+     * Returning false ends the clone, which leaves nothing. Workers elsewhere keep the steps to themselves.
+     */
     bool (*on_progress)(void *context, const char *tenant_id, const char *status, const char *migration,
                         pgconvoy_error *error);
     void *context;
@@ -270,7 +274,8 @@ PGCONVOY_EXPORT bool pgconvoy_seed_tenants(pgconvoy_migrator *migrator, const ch
 /* --- The shared schema, public ------------------------------------------------------------------------ */
 
 /* These work on the shared schema of every database; of several databases, a result speaks of the first that
- * failed, else of the first. */
+ * failed, else of the first. Without a shared schema the four calls about it alone say so in their results,
+ * or in `error` to a caller that takes none. */
 PGCONVOY_EXPORT bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator);
 PGCONVOY_EXPORT bool pgconvoy_migrate_shared(pgconvoy_migrator *migrator, const pgconvoy_run_options *options,
                                              pgconvoy_shared_migration_result *ret_result,

@@ -104,9 +104,10 @@ void answer_add_to(Answer *answer, json_t *object);
 typedef struct ShapeField ShapeField;
 Answer answer_result(bool ok, char *json, const ShapeField *shape, const pgconvoy_error *error);
 
-/* --- driver_words.c: what the other implementation has from Node --------------------------------------- */
+/* --- driver_words.c: what the other implementation has from Node or names after itself -------------------
+ */
 
-/* Node's words for a failure that never came to the server, or NULL; free() them. *ret_code: "ENOENT", ... */
+/* Its words for a failure that never came to the server, or NULL; free() them. *ret_code: "ENOENT", .. */
 char *node_words(const char *message, const char *detail, const char **ret_code);
 
 /* --- driver_shape.c: the contract's fields ------------------------------------------------------------- */
@@ -137,12 +138,17 @@ typedef struct RunCallbacks {
     const char *on_error; /* "abort", "continue", "throw", or NULL */
     const char *throw_on; /* progress status that fails the tenant */
     bool shared;          /* progress of the shared schema names no tenant */
-    const char *cloning;  /* table progress counts towards `cloned_total` */
-    size_t cloned, cloned_total;
+    const char *cloning;  /* progress of a clone names no tenant, and counts tables */
+    size_t cloned;
 } RunCallbacks;
 pgconvoy_decision decide(void *context, const char *tenant_id, const char *message);
 bool report_progress(void *context, const char *tenant_id, const char *status, const char *migration,
                      pgconvoy_error *error);
+/* How many tables there were is known when a clone is over; each of its tables' events gets it. */
+void events_add_total(Driver *driver, size_t total);
+
+/* Of pools and of steps: an attempt failed. */
+void report_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms);
 
 /* The migrator's hooks as the configuration wants them. */
 pgconvoy_hooks hooks_of(Subject *subject);

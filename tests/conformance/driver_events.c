@@ -81,15 +81,28 @@ bool report_progress(void *context, const char *tenant_id, const char *status, c
         json_array_append_new(words, must_json(json_string(tenant_id)));
     json_array_append_new(words, must_json(json_string(status)));
     if (migration != NULL && callbacks->cloning != NULL)
-        json_array_append_new(words, must_json(json_pack("{ss,sI,sI}", "table", migration, "progress",
-                                                         (json_int_t)++callbacks->cloned, "total",
-                                                         (json_int_t)callbacks->cloned_total)));
+        json_array_append_new(words, must_json(json_pack("{ss,sI}", "table", migration, "progress",
+                                                         (json_int_t)++callbacks->cloned)));
     else if (migration != NULL)
         json_array_append_new(words, must_json(json_string(migration)));
     event_add(callbacks->driver, json_pair("progress", words));
     if (callbacks->throw_on != NULL && strcmp(callbacks->throw_on, status) == 0)
         return pgconvoy_error_set(error, "onProgress threw");
     return true;
+}
+
+void events_add_total(Driver *driver, size_t total)
+{
+    size_t index;
+    json_t *event;
+    pthread_mutex_lock(&driver->events.mutex);
+    json_array_foreach(driver->events.list, index, event)
+    {
+        json_t *table = json_array_get(json_object_get(event, "progress"), 1);
+        if (json_is_object(table))
+            json_object_set_new(table, "total", must_json(json_integer((json_int_t)total)));
+    }
+    pthread_mutex_unlock(&driver->events.mutex);
 }
 
 /* --- the migrator's hooks --- */
@@ -204,7 +217,7 @@ static void on_pool_error(void *context, const char *database, const char *tenan
     pool_event(context, "onError", tenant, error->message);
 }
 
-static void on_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms)
+void report_retry(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms)
 {
     Answer failure = answer_error(error);
     event_add(context, json_pack("{sI,ss,ss*,sI}", "retry", (json_int_t)attempt, "message",
@@ -224,6 +237,6 @@ pgconvoy_pool_hooks pool_hooks_of(Driver *driver)
     if (json_object_get(wanted, "onError") != NULL)
         hooks.on_error = on_pool_error;
     if (json_is_true(json_object_get(json_object_get(driver->pools_config, "retry"), "onRetry")))
-        hooks.on_retry = on_retry;
+        hooks.on_retry = report_retry;
     return hooks;
 }

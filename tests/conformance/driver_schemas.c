@@ -94,6 +94,7 @@ static Answer clone_tenant(Subject *subject, const json_t *args)
     pgconvoy_error error = {0};
     bool ok = pgconvoy_clone_tenant(subject->migrator, text_argument(args, 0), text_argument(args, 1),
                                     &options, &result, &error);
+    events_add_total(subject->driver, callbacks.cloned);
     Answer answer = answer_result(ok, ok ? pgconvoy_clone_result_json(&result) : NULL, SHAPE_CLONE, &error);
     rules_free(rules, options.anonymize_count);
     free(excluded);

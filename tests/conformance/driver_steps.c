@@ -197,6 +197,59 @@ static Answer run_function(Driver *driver, const json_t *step)
     return known ? drizzle_migrate(driver, step) : answer_unsupported();
 }
 
+/* --- retries --- */
+
+/* A function of the case's that fails a few times, then succeeds. */
+typedef struct Failing {
+    const char *words;
+    int64_t times, calls;
+} Failing;
+
+/* What Node and its driver say of a connection that failed; anything else is no matter of the server's. */
+static bool speaks_of_connection(const char *words)
+{
+    static const char *const CONNECTION[] = {"ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "timeout expired"};
+    for (size_t i = 0; i < sizeof CONNECTION / sizeof CONNECTION[0]; i++)
+        if (strcmp(CONNECTION[i], words) == 0)
+            return true;
+    return false;
+}
+
+static bool fail_at_first(void *context, pgconvoy_error *error)
+{
+    Failing *failing = context;
+    if (failing->calls++ >= failing->times)
+        return true;
+    pgconvoy_error_set(error, "%s", failing->words);
+    if (speaks_of_connection(failing->words))
+        error->code = PGCONVOY_ERROR_CONNECT;
+    return false;
+}
+
+/* {failTimes, message, options, minElapsed?} */
+static Answer run_retry(Driver *driver, const json_t *step)
+{
+    const json_t *given = json_object_get(step, "retry"), *options = json_object_get(given, "options");
+    Failing failing = {.words = text_of(given, "message"), .times = number_of(given, "failTimes", 0)};
+    pgconvoy_retry_options retry = {
+        .max_attempts = number_of(options, "maxAttempts", 0),
+        .initial_delay_ms = number_of(options, "initialDelayMs", 0),
+        .max_delay_ms = number_of(options, "maxDelayMs", 0),
+        .multiplier = json_number_value(json_object_get(options, "backoffMultiplier")),
+        .no_jitter = !flag_of(options, "jitter", true),
+        .context = driver,
+        .on_retry = report_retry,
+    };
+    pgconvoy_retry_result result = {0};
+    pgconvoy_error error = {0};
+    if (!pgconvoy_with_retry(&retry, fail_at_first, &failing, &result, &error))
+        return failed(&error);
+    return answer_value(json_pack("{ss,sI,sI,sI,sb}", "result", "ok", "attempts", (json_int_t)result.attempts,
+                                  "totalTimeMs", (json_int_t)result.total_time_ms, "calls",
+                                  (json_int_t)failing.calls, "elapsedAtLeast",
+                                  result.total_time_ms >= number_of(given, "minElapsed", 0)));
+}
+
 /* The first key that a step has decides what it is. */
 static const struct {
     const char *key;
@@ -213,6 +266,7 @@ static const struct {
     {"parallel", run_parallel},
     {"background", run_background},
     {"join", run_join},
+    {"retry", run_retry},
     {"fn", run_function},
 };
 
@@ -236,7 +290,7 @@ static void pick(Answer *answer, const json_t *keys)
 
 Answer step_run(Driver *driver, const json_t *step)
 {
-    Answer answer = answer_unsupported(); /* {retry}: a helper around a JavaScript function */
+    Answer answer = answer_unsupported();
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
         if (json_object_get(step, KINDS[i].key) != NULL) {
             answer = KINDS[i].function(driver, step);

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The other implementation passes on what Node says of sockets and files, and its cases hold those words.
- * Ours say the same in the library's own words, with the system's in `detail`; so that texts of the server,
- * which must be equal, are compared at all, those of the system are put into Node's here. */
+/* The other implementation passes on what Node says of sockets and files, or names settings of its own, and
+ * its cases hold those words. Ours say the same in the library's own words, with the system's in `detail`; so
+ * that texts of the server, which must be equal, are compared at all, the others are put into theirs here. */
 
 /* "... at 127.0.0.1:5432/db": the place without its database. */
 static char *place_of(const char *message)
@@ -37,14 +37,21 @@ static char *no_folder(const char *message)
     return words;
 }
 
+static char *no_shared(const char *message)
+{
+    (void)message;
+    return strdup("Shared schema not configured. Set schemas.shared in tenant config.");
+}
+
 static const struct {
     const char *begin; /* of the message */
     const char *cause; /* in the detail, of those that have one */
-    const char *code;
+    const char *code;  /* NULL: it has none */
     char *(*words)(const char *message);
 } WORDS[] = {
     {"cannot connect to ", "Connection refused", "ECONNREFUSED", refused},
     {"migrations folder not found: ", "", "ENOENT", no_folder},
+    {"no shared schema is configured", "", NULL, no_shared},
 };
 
 char *node_words(const char *message, const char *detail, const char **ret_code)

@@ -293,7 +293,7 @@ static void other_tables_are_refused_by_what_they_are(void **state)
         const char *ddl, *error;
     } CASES[] = {
         {"TABLE t.__drizzle_migrations (id int, version text)",
-         "error: unknown tracking table format: neither a \"name\" nor a \"hash\" column"},
+         "error: unknown tracking table format: columns id integer, version text"},
         {"TABLE t.__drizzle_migrations (name text, applied_at timestamptz)",
          "error: column \"id\" does not exist"},
         {"TABLE t.__drizzle_migrations (id uuid PRIMARY KEY, name text, applied_at timestamptz)",

@@ -358,6 +358,42 @@ static void without_a_shared_folder_its_calls_fail(void **state)
                  "no shared schema is configured");
     expect_error(pgconvoy_get_shared_status(migrator, NULL, &error), &error, PGCONVOY_ERROR_CONFIG,
                  "no shared schema is configured");
+    expect_error(pgconvoy_seed_shared(migrator, fill, &heard, NULL, &error), &error, PGCONVOY_ERROR_CONFIG,
+                 "no shared schema is configured");
+    expect_error(pgconvoy_migrate_all_with_shared(migrator, NULL, NULL, &error), &error,
+                 PGCONVOY_ERROR_CONFIG, "no shared schema is configured");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
+static void results_say_that_there_is_no_shared_schema(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 0);
+    Heard heard = {0};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    pgconvoy_error error = {0};
+    CLEAN(shared_migration_result) migrated = {0}, marked = {0};
+    CLEAN(shared_migration_status) status = {0};
+    CLEAN(shared_seed_result) seeded = {0};
+    static const char REASON[] = "\"error\":\"no shared schema is configured\",\"durationMs\":0,\"outcome\":"
+                                 "\"error\",\"hint\":\"set shared.folder, the folder of its migrations, in "
+                                 "pgconvoy.yaml\"}";
+    char expected[512];
+    expect_no_error(pgconvoy_migrate_shared(migrator, NULL, &migrated, &error), &error);
+    snprintf(expected, sizeof expected,
+             "{\"schemaName\":\"public\",\"success\":false,\"appliedMigrations\":[],%s", REASON);
+    expect_json(pgconvoy_shared_migration_result_json(&migrated), expected);
+    expect_no_error(pgconvoy_mark_shared_as_applied(migrator, NULL, &marked, &error), &error);
+    expect_json(pgconvoy_shared_migration_result_json(&marked), expected);
+    expect_no_error(pgconvoy_seed_shared(migrator, fill, &heard, &seeded, &error), &error);
+    snprintf(expected, sizeof expected, "{\"schemaName\":\"public\",\"success\":false,%s", REASON);
+    expect_json(pgconvoy_shared_seed_result_json(&seeded), expected);
+    expect_no_error(pgconvoy_get_shared_status(migrator, &status, &error), &error);
+    expect_json(pgconvoy_shared_migration_status_json(&status),
+                "{\"schemaName\":\"public\",\"appliedCount\":0,\"pendingCount\":0,\"pendingMigrations\":[],"
+                "\"status\":\"error\",\"error\":\"no shared schema is configured\",\"format\":null}");
+    expect_heard(&heard, "");
     pgconvoy_migrator_free(migrator);
     fleet_free(fleet);
 }
@@ -425,6 +461,7 @@ int main(void)
         cmocka_unit_test(the_shared_schema_comes_before_the_tenants),
         cmocka_unit_test(tenants_wait_for_a_shared_schema_that_succeeds),
         cmocka_unit_test(without_a_shared_folder_its_calls_fail),
+        cmocka_unit_test(results_say_that_there_is_no_shared_schema),
         cmocka_unit_test(seeds_fill_the_shared_schema_first),
     };
     return cmocka_run_group_tests(tests, start, stop);

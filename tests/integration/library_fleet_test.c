@@ -441,7 +441,9 @@ static void a_tenant_is_cloned(void **state)
                 "{\"sourceTenant\":\"t0001\",\"targetTenant\":\"copy\",\"targetSchema\":\"tenant_copy\","
                 "\"success\":true,\"tables\":[\"users\"],\"durationMs\":0,\"rowsCopied\":2,"
                 "\"outcome\":\"applied\"}");
-    expect_heard(&heard, "copy starting\ncopy completed\n");
+    expect_heard(&heard, "copy starting\ncopy introspecting\ncopy creating_schema\ncopy creating_tables\n"
+                         "copy copying_data\ncopy copying_data users\ncopy creating_constraints\n"
+                         "copy creating_indexes\ncopy completed\n");
     assert_int_equal(sql_number(fleet->connection, "SELECT count(*) FROM tenant_copy.users"
                                                    " WHERE email = 'hidden' AND note IS NULL"),
                      2);
@@ -454,6 +456,28 @@ static void a_tenant_is_cloned(void **state)
                  "tenant id is empty");
     expect_error(pgconvoy_clone_tenant(migrator, "t0001", NULL, NULL, NULL, &error), &error,
                  PGCONVOY_ERROR_USAGE, "two tenants");
+    pgconvoy_migrator_free(migrator);
+    fleet_free(fleet);
+}
+
+/* Without data nothing is said of copying any; whoever refuses a step ends the clone. */
+static void a_clone_ends_when_nobody_wants_its_next_step(void **state)
+{
+    (void)state;
+    Fleet *fleet = fleet_new(cluster, 1);
+    sql_run(fleet->connection, "CREATE TABLE tenant_t0001.users (id int PRIMARY KEY)");
+    Heard heard = {.fail_progress = "creating_indexes"};
+    pgconvoy_migrator *migrator = migrator_of(fleet, &heard);
+    pgconvoy_clone_options options = {.on_progress = hear_progress, .context = &heard};
+    pgconvoy_error error = {0};
+    CLEAN(clone_result) result = {0};
+    expect_no_error(pgconvoy_clone_tenant(migrator, "t0001", "copy", &options, &result, &error), &error);
+    assert_false(result.success);
+    assert_string_equal(result.error, "onProgress threw");
+    expect_heard(&heard, "copy starting\ncopy introspecting\ncopy creating_schema\ncopy creating_tables\n"
+                         "copy creating_constraints\ncopy creating_indexes\ncopy failed\n");
+    assert_int_equal(
+        sql_number(fleet->connection, "SELECT count(*) FROM pg_namespace WHERE nspname = 'tenant_copy'"), 0);
     pgconvoy_migrator_free(migrator);
     fleet_free(fleet);
 }
@@ -515,6 +539,7 @@ int main(void)
         cmocka_unit_test(without_its_reference_nobody_is_compared),
         cmocka_unit_test(a_schema_is_looked_at),
         cmocka_unit_test(a_tenant_is_cloned),
+        cmocka_unit_test(a_clone_ends_when_nobody_wants_its_next_step),
         cmocka_unit_test(tracking_tables_change_their_format),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -306,6 +306,24 @@ static void warmup_says_who_was_warm_already(void **state)
     pgconvoy_pool_manager_free(manager);
 }
 
+/* Who is warm is ready at once, and yet told in its turn. */
+static void warmup_tells_ends_in_the_order_asked_for(void **state)
+{
+    (void)state;
+    pgconvoy_error error = {0};
+    pgconvoy_pool_manager *manager = make_manager((pgconvoy_pool_options){0});
+    const char *const ids[] = {"b", "a", "ghost", "a"};
+    pgconvoy_warmup_options options = {.concurrency = 4, .context = heard, .on_progress = hear_progress};
+    pgconvoy_warmup_result result = {0};
+    access_tenant(manager, "a");
+    assert_heard("+a ");
+    assert_true(pgconvoy_pool_manager_warmup(manager, NULL, ids, 4, &options, &result, &error));
+    assert_heard("b:starting a:starting ghost:starting a:starting +b b:completed a:completed ghost:failed "
+                 "a:completed ");
+    pgconvoy_warmup_result_clear(&result);
+    pgconvoy_pool_manager_free(manager);
+}
+
 static bool clean_until_empty(void *manager)
 {
     pgconvoy_pool_manager_cleanup(manager);
@@ -492,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup(the_least_recently_used_is_evicted_and_looking_is_no_use, begin_test),
         cmocka_unit_test_setup(reports_are_the_contract_s_json, begin_test),
         cmocka_unit_test_setup(warmup_says_who_was_warm_already, begin_test),
+        cmocka_unit_test_setup(warmup_tells_ends_in_the_order_asked_for, begin_test),
         cmocka_unit_test_setup(pools_expire_by_hand_by_the_thread_or_never, begin_test),
         cmocka_unit_test_setup(the_caller_may_name_the_schemas, begin_test),
         cmocka_unit_test_setup(ids_of_several_databases_are_told_apart, begin_test),

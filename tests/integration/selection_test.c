@@ -269,6 +269,31 @@ static void a_file_edited_after_it_was_applied_is_told_or_refused(void **state)
     fleet = home;
 }
 
+/* Without a journal an edited file looks like a new one beside a deleted one: told of, and refused when asked
+ * to. */
+static void a_file_that_may_be_an_edited_one_is_told_of_or_refused(void **state)
+{
+    (void)state;
+    Fleet *home = fleet;
+    fleet = fleet_new(cluster, 2);
+    fleet_add_migration(fleet, "0001_a", "CREATE TABLE a (i int);");
+    expect(WORDS("pgconvoy", "migrate", "--all", "--strict", "--default-format", "hash", "--json"), 0,
+           "t0001 t0002");
+    fleet_add_migration(fleet, "0001_a", "CREATE TABLE IF NOT EXISTS a (i bigint);");
+    char *before = fleet_digest(fleet);
+    expect_refused(WORDS("pgconvoy", "migrate", "--all", "--strict"), 1, "may have been changed");
+    expect_refused(WORDS("pgconvoy", "migrate", "--all", "--dry-run"), 0,
+                   "2 tenants: hashes are recorded that no file has");
+    char *after = fleet_digest(fleet);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    expect_refused(WORDS("pgconvoy", "sync", "--all", "--clean-orphans"), 0, "");
+    expect(WORDS("pgconvoy", "migrate", "--all", "--strict", "--json"), 0, "t0001 t0002");
+    fleet_free(fleet);
+    fleet = home;
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -300,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_locked_tenant_does_not_hide_the_others),
         cmocka_unit_test(a_format_that_the_table_has_not_is_refused),
         cmocka_unit_test(a_file_edited_after_it_was_applied_is_told_or_refused),
+        cmocka_unit_test(a_file_that_may_be_an_edited_one_is_told_of_or_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -124,8 +124,7 @@ static void a_missing_schema_is_an_error_of_its_own(void **state)
 
 static void odd_tables_are_refused_with_their_reason(void **state)
 {
-    static const char UNKNOWN[] =
-        "error: unknown tracking table format: neither a \"name\" nor a \"hash\" column";
+    static const char UNKNOWN[] = "error: unknown tracking table format: columns id integer, version text";
     Bundle bundle = three_files();
     sql_run(bench->admin, "CREATE TABLE t.__drizzle_migrations (id int, version text)");
     expect_status(&bundle, UNKNOWN);

@@ -15,13 +15,19 @@ static void run_good(const char *sql)
         fail_msg("%s in %s", error.message, sql);
 }
 
-static TrackingTable find_good(const char *schema, const char *name)
+static TrackingTable find_as(const char *format, const char *schema, const char *name)
 {
+    const TrackingWish wish = {.format = format};
     Error error ERROR_CLEANUP = {0};
     TrackingTable table = {0};
-    if (!tracking_find(connection, schema, name, &table, &error))
+    if (!tracking_find(connection, schema, name, &wish, &table, &error))
         fail_msg("%s", error.message);
     return table;
+}
+
+static TrackingTable find_good(const char *schema, const char *name)
+{
+    return find_as(NULL, schema, name);
 }
 
 static char *definition(const char *table)
@@ -152,8 +158,7 @@ static void configured_format_of_another_time_type_is_refused_by_the_server(void
     for (size_t i = 0; i < 2; i++) {
         Error error ERROR_CLEANUP = {0};
         make(CASES[i].made);
-        TrackingTable found = find_good("s", "m"), table;
-        assert_true(tracking_choose(&found, CASES[i].format, "name", &table, &error));
+        TrackingTable table = find_as(CASES[i].format, "s", "m");
         BUFFER_CLEANUP Buffer sql = {0};
         tracking_append_insert(&sql, &table, "s.m", &fixture.bundle.items[1]);
         assert_false(connection_exec(connection, buffer_text(&sql), NULL, &error));
@@ -173,6 +178,24 @@ static void name_table_with_milliseconds_can_be_written(void **state)
     assert_true(is_applied(&table, 0));
 }
 
+/* What is filled without us is no demand. */
+static void demands_are_what_nothing_else_fills(void **state)
+{
+    (void)state;
+    run_good(
+        "DROP TABLE IF EXISTS s.m CASCADE; CREATE TABLE s.m (id int GENERATED ALWAYS AS IDENTITY, name text"
+        " NOT NULL, applied_at timestamptz NOT NULL, doubled int NOT NULL GENERATED ALWAYS AS (2) STORED,"
+        " extra int NOT NULL DEFAULT 1, note text)");
+    assert_int_equal(find_good("s", "m").format, TRACKING_NAME);
+    run_good("ALTER TABLE s.m ADD hash text NOT NULL");
+    Error error ERROR_CLEANUP = {0};
+    TrackingTable table;
+    assert_false(tracking_find(connection, "s", "m", &(TrackingWish){0}, &table, &error));
+    assert_non_null(strstr(error.message, "unknown tracking table format: columns id integer, name text"));
+    assert_non_null(strstr(error.detail, "column \"hash\" demands a value"));
+    assert_int_equal(find_as("name", "s", "m").format, TRACKING_NAME);
+}
+
 static void views_count_and_other_relations_do_not(void **state)
 {
     (void)state;
@@ -181,7 +204,7 @@ static void views_count_and_other_relations_do_not(void **state)
              "ALTER TABLE s.base DROP COLUMN gone; CREATE VIEW s.m AS SELECT * FROM s.base");
     assert_int_equal(find_good("s", "m").format, TRACKING_DRIZZLE_KIT);
     run_good("DROP VIEW s.m; CREATE SEQUENCE s.m");
-    assert_int_equal(find_good("s", "m").format, TRACKING_NONE);
+    assert_false(find_good("s", "m").exists);
     run_good("DROP SEQUENCE s.m; DROP TABLE s.base");
 }
 
@@ -190,11 +213,11 @@ static void missing_schema_is_told_from_missing_table(void **state)
     (void)state;
     Error error ERROR_CLEANUP = {0};
     TrackingTable table = {.format = TRACKING_HASH};
-    assert_false(tracking_find(connection, "gone", "m", &table, &error));
+    assert_false(tracking_find(connection, "gone", "m", &(TrackingWish){0}, &table, &error));
     assert_int_equal(error.code, ERROR_NO_SCHEMA);
     assert_string_equal(error.message, "schema \"gone\" does not exist");
     assert_int_equal(table.format, TRACKING_HASH);
-    assert_int_equal(find_good("s", "nothing").format, TRACKING_NONE);
+    assert_false(find_good("s", "nothing").exists);
 }
 
 static void rights_do_not_hide_a_table(void **state)
@@ -236,6 +259,7 @@ int main(void)
         cmocka_unit_test(times_have_milliseconds_and_hash_rows_may_hold_names),
         cmocka_unit_test(configured_format_of_another_time_type_is_refused_by_the_server),
         cmocka_unit_test(name_table_with_milliseconds_can_be_written),
+        cmocka_unit_test(demands_are_what_nothing_else_fills),
         cmocka_unit_test(views_count_and_other_relations_do_not),
         cmocka_unit_test(missing_schema_is_told_from_missing_table),
         cmocka_unit_test(rights_do_not_hide_a_table),

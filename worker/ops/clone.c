@@ -61,6 +61,15 @@ static CloneEnd after_taken(Clone *clone)
     return CLONE_FAILED;
 }
 
+static bool tell(void *context, const char *step, const char *table, Error *error)
+{
+    Turn *turn = context;
+    if (hook_progress(turn->context->hooks, turn->tenant->id, step, table, error))
+        return true;
+    error->code = ERROR_CALLBACK;
+    return false;
+}
+
 static CloneEnd attempt(Clone *clone)
 {
     Turn *turn = clone->turn;
@@ -74,7 +83,8 @@ static CloneEnd attempt(Clone *clone)
                             .earlier = clone->step.in_doubt ? clone->report.transaction : NULL,
                             .probe = turn_should_probe(turn, &clone->step),
                             .lock_timeout_ms = turn->run.lock_timeout_ms,
-                            .cancelled = turn->context->cancelled};
+                            .cancelled = turn->context->cancelled,
+                            .progress = {.tell = tell, .context = turn}};
     switch (clone_attempt(&request, turn->connection, &clone->report, &turn->error)) {
     case CLONE_MADE:
     case CLONE_FOUND:

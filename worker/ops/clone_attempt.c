@@ -11,6 +11,7 @@
 typedef struct Attempt {
     const CloneRequest *request;
     Connection *connection;
+    CloneProgress progress;
     ClonePlan plan;
     CloneReport report;
 } Attempt;
@@ -170,7 +171,8 @@ static bool make_plan(Attempt *attempt, Error *error)
     if (buffer_failed(&sql))
         return error_memory(error);
     ClonePlan *plan = &attempt->plan;
-    return connection_exec(attempt->connection, buffer_text(&sql), NULL, error) &&
+    return clone_progress_tell(&attempt->progress, "introspecting", error) &&
+           connection_exec(attempt->connection, buffer_text(&sql), NULL, error) &&
            clone_plan_read(plan, attempt->connection, request->schemas.source, request->schemas.target,
                            error) &&
            clone_data_choose(plan, request->options, error) && clone_plan_leave_out(plan, error) &&
@@ -203,7 +205,8 @@ static bool begin_target(Attempt *attempt, Error *error)
     sql_append_identifier(&sql, attempt->request->schemas.target);
     if (buffer_failed(&sql))
         return error_memory(error);
-    return connection_exec(attempt->connection, buffer_text(&sql), NULL, error) &&
+    return clone_progress_tell(&attempt->progress, "creating_schema", error) &&
+           connection_exec(attempt->connection, buffer_text(&sql), NULL, error) &&
            set_path(attempt, PATH_OF_WORDS, error);
 }
 
@@ -215,6 +218,8 @@ static bool copy_rows(Attempt *attempt, const CloneTable *table, Error *error)
     clone_data_append_rows(&sql, &attempt->plan, table, &request->schemas, request->options);
     if (buffer_failed(&sql))
         return error_memory(error);
+    if (!table->kept_anyway && !clone_progress_tell_table(&attempt->progress, table->name, error))
+        return false;
     bool good = !is_cancelled(attempt, error) &&
                 connection_exec(attempt->connection, buffer_text(&sql), &result, error);
     if (good && !table->kept_anyway)
@@ -294,15 +299,25 @@ static bool make_node(Attempt *attempt, CloneScript *script, const CloneNode *no
     return look_for_source(attempt, node, error);
 }
 
+/* What belongs to the step before is done by then. */
+static bool begin_step(Attempt *attempt, CloneScript *script, int64_t rank, Error *error)
+{
+    CloneProgress *progress = &attempt->progress;
+    return !clone_progress_is_new(progress, rank) ||
+           (clone_script_flush(script, error) && clone_progress_reach(progress, rank, error));
+}
+
 static bool make_nodes(Attempt *attempt, Error *error)
 {
     const ClonePlan *plan = &attempt->plan;
     CloneScript script = {.connection = attempt->connection};
     bool good = true;
-    for (size_t i = 0; good && i < plan->nodes.count; i++)
-        good = !is_cancelled(attempt, error) &&
-               make_node(attempt, &script, &plan->nodes.items[plan->order[i]], error);
-    good = good && clone_script_flush(&script, error);
+    for (size_t i = 0; good && i < plan->nodes.count; i++) {
+        const CloneNode *node = &plan->nodes.items[plan->order[i]];
+        good = !is_cancelled(attempt, error) && begin_step(attempt, &script, node->rank, error) &&
+               make_node(attempt, &script, node, error);
+    }
+    good = good && clone_script_flush(&script, error) && begin_step(attempt, &script, CLONE_POLICY, error);
     clone_script_clear(&script);
     return good;
 }
@@ -456,7 +471,8 @@ static CloneVerdict judge(Attempt *attempt, Error *error)
 CloneVerdict clone_attempt(const CloneRequest *request, Connection *connection, CloneReport *report,
                            Error *error)
 {
-    Attempt attempt = {.request = request, .connection = connection};
+    Attempt attempt = {.request = request, .connection = connection, .progress = request->progress};
+    attempt.progress.with_data = request->options->with_data;
     CloneVerdict verdict = judge(&attempt, error);
     if (verdict == CLONE_MADE)
         verdict = commit(connection, error);

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "worker/ops/clone_data.h"
+#include "worker/ops/clone_progress.h"
 #include <stdatomic.h>
 
 typedef struct CloneRequest {
@@ -16,6 +17,7 @@ typedef struct CloneRequest {
     bool probe;          /* only look what became of that attempt */
     int64_t lock_timeout_ms;
     const atomic_bool *cancelled; /* may be NULL */
+    CloneProgress progress;       /* whom to tell */
 } CloneRequest;
 
 typedef struct CloneReport {

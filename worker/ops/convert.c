@@ -103,7 +103,7 @@ static void report_error(Turn *turn, ConvertResult *result)
 static bool convert(Work *work)
 {
     const TenantWrite write = {
-        .claim = "the tracking table was converted", .decide = decide, .operation = work};
+        .claim = "the tracking table was converted", .decide = decide, .operation = work, .any_shape = true};
     Turn *turn = &work->turn;
     const char *target = turn->context->options->to_format;
     if (target == NULL || !tracking_format_from_name(target, &work->target))

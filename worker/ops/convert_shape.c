@@ -116,10 +116,13 @@ bool convert_shape_read(ConvertShape *shape, Connection *connection, const char 
                         Error *error)
 {
     convert_shape_clear(shape);
-    if (!tracking_find(connection, schema, table, &shape->tracking, error))
+    static const TrackingWish ANY = {.any_shape = true};
+    TrackingTable found;
+    if (!tracking_find(connection, schema, table, &ANY, &found, error))
         return false;
-    if (shape->tracking.format == TRACKING_NONE)
+    if (!found.exists)
         return true;
+    shape->tracking = found;
     PGresult *facts = NULL;
     if (!connection_query(connection, READ_SHAPE, 2, (const char *const[]){schema, table}, &facts, error))
         return false;

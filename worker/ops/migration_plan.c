@@ -35,12 +35,11 @@ RecordedRows migration_plan_rows(const MigrationPlan *plan)
 bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, const char *schema,
                                const RunOptions *options, Error *error)
 {
-    const RunDefaults run = run_defaults(options);
-    TrackingTable found;
-    if (!tracking_find(connection, schema, run.migrations_table, &found, error) ||
-        !tracking_choose(&found, options->format, options->default_format, &plan->tracking, error))
+    const TrackingWish wish = {options->format, options->default_format, .any_shape = plan->any_shape};
+    if (!tracking_find(connection, schema, run_defaults(options).migrations_table, &wish, &plan->tracking,
+                       error))
         return false;
-    plan->create = found.format == TRACKING_NONE;
+    plan->create = !plan->tracking.exists;
     return true;
 }
 
@@ -110,8 +109,8 @@ bool migration_plan_follow(MigrationPlan *plan, const char *word, const RunOptio
         first > bundle->count)
         return false;
     bool create = strcmp(name, NO_TABLE) == 0;
-    if (create && (first > 0 || !tracking_resolve(NULL, 0, options->format, options->default_format,
-                                                  &plan->tracking, &error)))
+    const TrackingWish wish = {options->format, options->default_format, .any_shape = false};
+    if (create && (first > 0 || !tracking_resolve(NULL, 0, &wish, &plan->tracking, &error)))
         return false;
     if (!create) {
         if (!tracking_format_from_name(name, &format))

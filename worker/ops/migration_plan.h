@@ -10,6 +10,7 @@
 #include "worker/pg/tracking.h"
 
 typedef struct MigrationPlan {
+    bool any_shape;          /* set beforehand: see TrackingWish */
     TrackingTable tracking;  /* what the tenant has or will have */
     bool create;             /* there is no tracking table yet */
     RecordedIndex *recorded; /* owned */
@@ -22,7 +23,7 @@ bool migration_plan_find_table(MigrationPlan *plan, Connection *connection, cons
 
 /* What op_status found, as one word for the worker that goes on from there: "FORMAT N", the table's format or
  * "none", and how many of the bundle's first migrations it records while it records none of the others. NULL
- * where that does not tell it all (a table with other columns than ours, gaps, changed files); the tenant is
+ * where that does not tell it all (a table with other columns than ours, gaps, changed files): the tenant is
  * then looked at again. The caller frees it. */
 char *migration_plan_word(const TrackingTable *table, const RecordedIndex *recorded, const Bundle *bundle);
 

@@ -16,8 +16,8 @@
 typedef struct OpTenant {
     const char *id;
     const char *schema;
-    int64_t attempt; /* 1-based */
-    bool recovering; /* an earlier attempt was lost with its worker */
+    int64_t attempt;  /* 1-based */
+    bool recovering;  /* an earlier attempt was lost with its worker */
     const char *plan; /* migrate: what op_status found (migration_plan.h), or NULL */
 } OpTenant;
 

@@ -219,6 +219,14 @@ bool recorded_is_orphan(const RecordedIndex *index, const RecordedRows *rows, in
     return identifier == NULL || !is_explained(index, identifier, when_at(rows, i));
 }
 
+int64_t recorded_unexplained(const RecordedIndex *index, const RecordedRows *rows)
+{
+    int64_t count = 0;
+    for (int i = 0; index->format != TRACKING_NAME && i < rows->count; i++)
+        count += recorded_identifier(rows, i) != NULL && recorded_is_orphan(index, rows, i);
+    return count;
+}
+
 static bool take_item(const bool *taken, size_t item, size_t *ret_item)
 {
     if (taken[item])

@@ -37,6 +37,10 @@ const char *recorded_identifier(const RecordedRows *rows, int i); /* may be NULL
  * explained for as long as it is the only proof that the file was applied. */
 bool recorded_is_orphan(const RecordedIndex *index, const RecordedRows *rows, int i);
 
+/* How many hashes are recorded that no file has; 0 for the format "name". A pending file beside one of them
+ * may be a changed version of what was applied. */
+int64_t recorded_unexplained(const RecordedIndex *index, const RecordedRows *rows);
+
 /* Adds an identifier as a result shows it: NULL reads "NULL". False when memory ran out. */
 bool recorded_add_identifier(TextList *list, const char *identifier) MUST_CHECK;
 

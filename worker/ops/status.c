@@ -37,8 +37,10 @@ static bool take_rows(void *host, size_t at, const SetRows *rows)
     }
     result->applied_count = rows->rows.count;
     result->pending_count = (int64_t)result->pending_migrations.count;
+    result->unexplained = result->pending_count > 0 ? recorded_unexplained(rows->recorded, &rows->rows) : 0;
     result->format = format != NULL ? strdup(format) : NULL;
-    result->plan = migration_plan_word(rows->table, rows->recorded, bundle);
+    if (result->unexplained == 0)
+        result->plan = migration_plan_word(rows->table, rows->recorded, bundle);
     status->outcomes[at] = OUTCOME_ALREADY;
     return true;
 }
@@ -49,7 +51,7 @@ static void finish_result(TenantMigrationStatus *result, const OpTenant *tenant)
     const char *word = result->pending_count > 0 ? "behind" : "ok";
     if (result->error != NULL) {
         word = "error";
-        result->applied_count = result->pending_count = 0;
+        result->applied_count = result->pending_count = result->unexplained = 0;
         text_list_clear(&result->pending_migrations);
         text_list_clear(&result->changed);
     }

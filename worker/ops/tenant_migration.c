@@ -62,18 +62,33 @@ static bool read_plan(Migrating *migrating)
     return false;
 }
 
-static bool check_unchanged(Migrating *migrating)
+static bool refuse_file(Migrating *migrating, const char *name, const char *what, const char *hint)
 {
     Turn *turn = &migrating->turn;
-    const Bundle *bundle = turn->context->bundle;
-    for (size_t i = 0; turn->context->options->strict && i < bundle->count; i++) {
-        if (!recorded_changed(migrating->plan.recorded, i))
-            continue;
-        error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" was changed after it was applied",
-                  bundle->items[i].name);
-        error_set_hint(&turn->error, "restore the file and put the change into a new migration");
-        migrating->result->migration = strdup(bundle->items[i].name);
-        return false;
+    error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" %s", name, what);
+    error_set_hint(&turn->error, "%s", hint);
+    migrating->result->migration = strdup(name);
+    return false;
+}
+
+/* What a strict run refuses. A hash without a file may be that of a deleted one, too. */
+static bool check_unchanged(Migrating *migrating)
+{
+    const OpContext *context = migrating->turn.context;
+    const MigrationPlan *plan = &migrating->plan;
+    const RecordedRows rows = migration_plan_rows(plan);
+    bool unexplained = context->options->strict && recorded_unexplained(plan->recorded, &rows) > 0;
+    for (size_t i = 0; context->options->strict && i < context->bundle->count; i++) {
+        const char *name = context->bundle->items[i].name;
+        if (recorded_changed(plan->recorded, i))
+            return refuse_file(migrating, name, "was changed after it was applied",
+                               "restore the file and put the change into a new migration");
+        if (unexplained && migration_plan_is_pending(plan, i))
+            return refuse_file(
+                migrating, name,
+                "may have been changed after it was applied: hashes are recorded that no file has",
+                "restore the files, or remove what deleted ones have left by sync "
+                "--clean-orphans");
     }
     return true;
 }

@@ -176,7 +176,7 @@ static void admit_doubt(Turn *turn, const TurnStep *step)
 
 bool tenant_write(Turn *turn, const TenantWrite *write)
 {
-    Writing writing = {.turn = turn, .write = write};
+    Writing writing = {.turn = turn, .write = write, .plan = {.any_shape = write->any_shape}};
     TurnStep step = {.claim = write->claim};
     AttemptEnd end = ATTEMPT_REFUSED;
     bool again = op_schema_check(turn->context->options, turn->tenant->schema, &turn->error);

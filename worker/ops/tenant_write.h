@@ -20,6 +20,7 @@ typedef struct TenantWrite {
      * NULL. */
     void (*see)(void *operation, const PGresult *result);
     void *operation;
+    bool any_shape; /* of the tracking table: no row of ours is written */
 } TenantWrite;
 
 /* False with the reason in turn->error. */

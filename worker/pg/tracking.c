@@ -96,13 +96,24 @@ static const char *missing_column(TrackingFormat format, unsigned bits)
     return NULL;
 }
 
+static void append_columns(Buffer *list, const TrackingColumn *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buffer_appendf(list, "%s%s %s", i > 0 ? ", " : "", columns[i].name, columns[i].type);
+}
+
 static void list_columns(Error *error, const TrackingColumn *columns, size_t count)
 {
     BUFFER_CLEANUP Buffer list = {0};
-    for (size_t i = 0; i < count; i++)
-        buffer_appendf(&list, "%s%s %s", i > 0 ? ", " : "", columns[i].name, columns[i].type);
-    if (count > 0)
-        error_set_detail(error, "the tracking table has the columns: %s", buffer_text(&list));
+    append_columns(&list, columns, count);
+    error_set_detail(error, "the tracking table has the columns: %s", buffer_text(&list));
+}
+
+static void set_unknown(Error *error, const TrackingColumn *columns, size_t count)
+{
+    BUFFER_CLEANUP Buffer list = {0};
+    append_columns(&list, columns, count);
+    error_set(error, ERROR_TRACKING, "unknown tracking table format: columns %s", buffer_text(&list));
 }
 
 /* The table as one of this format. A missing column is worded as the server would: scripts match on it. */
@@ -114,7 +125,7 @@ static bool shape_as(TrackingFormat format, unsigned bits, TrackingTable *ret_ta
         error_set_hint(error, "set migrations.table or migrations.format to what this tenant has");
         return false;
     }
-    TrackingTable table = {.format = format, .columns = bits};
+    TrackingTable table = {.format = format, .exists = true};
     bool applied_at = format == TRACKING_NAME && (bits & HAS_APPLIED_AT) != 0;
     strcpy(table.time_column, applied_at ? "applied_at" : "created_at");
     table.time_bigint = (bits & (applied_at ? APPLIED_AT_BIGINT : CREATED_AT_BIGINT)) != 0;
@@ -130,13 +141,46 @@ bool tracking_detect(const TrackingColumn *columns, size_t count, TrackingTable 
                             : (bits & CREATED_AT_BIGINT) != 0 ? TRACKING_DRIZZLE_KIT
                                                               : TRACKING_HASH;
     if (format == TRACKING_NONE) {
-        error_set(error, ERROR_TRACKING,
-                  "unknown tracking table format: neither a \"name\" nor a \"hash\" column");
+        set_unknown(error, columns, count);
+        error_set_detail(error, "it has neither a \"name\" nor a \"hash\" column");
         error_set_hint(error, "set migrations.table to the table that records the applied migrations");
-    } else if (shape_as(format, bits, ret_table, error)) {
+        return false;
+    }
+    if (shape_as(format, bits, ret_table, error))
+        return true;
+    list_columns(error, columns, count);
+    return false;
+}
+
+/* The first column that no row of ours could satisfy, or NULL. */
+static const TrackingColumn *unsatisfied(const TrackingColumn *columns, size_t count,
+                                         const TrackingTable *table)
+{
+    for (size_t i = 0; i < count; i++)
+        if (columns[i].demands && strcmp(columns[i].name, FORMATS[table->format].identifier) != 0 &&
+            strcmp(columns[i].name, table->time_column) != 0)
+            return &columns[i];
+    return NULL;
+}
+
+static bool detect_writable(const TrackingColumn *columns, size_t count, TrackingTable *ret_table,
+                            Error *error)
+{
+    TrackingTable table;
+    if (!tracking_detect(columns, count, &table, error))
+        return false;
+    const TrackingColumn *column = unsatisfied(columns, count, &table);
+    if (column == NULL) {
+        *ret_table = table;
         return true;
     }
-    list_columns(error, columns, count);
+    set_unknown(error, columns, count);
+    error_set_detail(error,
+                     "column \"%s\" demands a value, and rows of the format \"%s\", which it resembles, "
+                     "have none for it",
+                     column->name, FORMATS[table.format].name);
+    error_set_hint(error, "set migrations.format to the one whose rows fit, or convert the table with "
+                          "convert-format");
     return false;
 }
 
@@ -169,30 +213,17 @@ static bool choose_new(TrackingFormat explicit_format, const char *default_forma
     return true;
 }
 
-bool tracking_choose(const TrackingTable *found, const char *format, const char *default_format,
-                     TrackingTable *ret_table, Error *error)
+bool tracking_resolve(const TrackingColumn *columns, size_t count, const TrackingWish *wish,
+                      TrackingTable *ret_table, Error *error)
 {
     TrackingFormat explicit_format;
-    if (!configured_format(format, &explicit_format, error))
-        return false;
-    if (found->format == TRACKING_NONE)
-        return choose_new(explicit_format, default_format, ret_table, error);
-    if (explicit_format != TRACKING_NONE)
-        return shape_as(explicit_format, found->columns, ret_table, error);
-    *ret_table = *found;
-    return true;
-}
-
-bool tracking_resolve(const TrackingColumn *columns, size_t count, const char *format,
-                      const char *default_format, TrackingTable *ret_table, Error *error)
-{
-    TrackingFormat explicit_format;
-    if (!configured_format(format, &explicit_format, error))
+    if (!configured_format(wish->format, &explicit_format, error))
         return false;
     if (count == 0)
-        return choose_new(explicit_format, default_format, ret_table, error);
+        return choose_new(explicit_format, wish->default_format, ret_table, error);
     if (explicit_format == TRACKING_NONE)
-        return tracking_detect(columns, count, ret_table, error);
+        return wish->any_shape ? tracking_detect(columns, count, ret_table, error)
+                               : detect_writable(columns, count, ret_table, error);
     if (shape_as(explicit_format, column_bits(columns, count), ret_table, error))
         return true;
     list_columns(error, columns, count);
@@ -203,38 +234,37 @@ bool tracking_resolve(const TrackingColumn *columns, size_t count, const char *f
  * catalog's unique index on a name, so the cost does not grow with the fleet; information_schema would judge
  * by privileges. */
 static const char FIND_COLUMNS[] =
-    "SELECT a.attname, pg_catalog.format_type(a.atttypid, NULL)"
+    "SELECT attname, pg_catalog.format_type(atttypid, NULL), " TRACKING_COLUMN_DEMANDS
     " FROM pg_catalog.pg_namespace n"
     " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2"
     " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE n.nspname = $1 ORDER BY a.attnum";
 
-static bool detect_result(const PGresult *rows, TrackingTable *ret_table, Error *error)
+static bool resolve_result(const PGresult *rows, const TrackingWish *wish, TrackingTable *ret_table,
+                           Error *error)
 {
-    size_t count = (size_t)PQntuples(rows);
-    if (PQgetisnull(rows, 0, 0)) {
-        *ret_table = (TrackingTable){0};
-        return true;
-    }
-    TrackingColumn *columns = calloc(count, sizeof *columns);
+    size_t count = PQgetisnull(rows, 0, 0) ? 0 : (size_t)PQntuples(rows);
+    TrackingColumn *columns = calloc(count + 1, sizeof *columns);
     if (columns == NULL)
         return error_memory(error);
     for (size_t i = 0; i < count; i++)
-        columns[i] = (TrackingColumn){PQgetvalue(rows, (int)i, 0), PQgetvalue(rows, (int)i, 1)};
-    bool good = tracking_detect(columns, count, ret_table, error);
+        columns[i] = (TrackingColumn){.name = PQgetvalue(rows, (int)i, 0),
+                                      .type = PQgetvalue(rows, (int)i, 1),
+                                      .demands = PQgetvalue(rows, (int)i, 2)[0] == 't'};
+    bool good = tracking_resolve(columns, count, wish, ret_table, error);
     free(columns);
     return good;
 }
 
-bool tracking_find(Connection *connection, const char *schema, const char *table, TrackingTable *ret_table,
-                   Error *error)
+bool tracking_find(Connection *connection, const char *schema, const char *table, const TrackingWish *wish,
+                   TrackingTable *ret_table, Error *error)
 {
     PGresult *rows = NULL;
     if (!connection_query(connection, FIND_COLUMNS, 2, (const char *const[]){schema, table}, &rows, error))
         return false;
     bool good = PQntuples(rows) > 0
-                    ? detect_result(rows, ret_table, error)
+                    ? resolve_result(rows, wish, ret_table, error)
                     : error_set(error, ERROR_NO_SCHEMA, "schema \"%s\" does not exist", schema);
     PQclear(rows);
     return good;

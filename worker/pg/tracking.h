@@ -7,9 +7,10 @@
  *
  * Detection looks at columns: `name` -> name (its time column is applied_at, else created_at); else `hash`
  * with a bigint created_at -> drizzle-kit; else `hash` -> hash; anything else is ERROR_TRACKING naming the
- * columns, never a second table. `id` and the time column must exist too. A configured format other than auto
- * skips detection but its columns must exist; a time column of another type than the format's is then refused
- * by the server when a row is written, as it always was. Views and further columns with defaults are fine.
+ * columns, never a second table. `id` and the time column must exist too. Views and further columns are fine,
+ * but not one that demands a value which rows of the format do not have, such as newer drizzle's `hash`
+ * beside `name`: no row could be written. A configured format other than auto skips all that, but its columns
+ * must exist; what the server has against a row is then its own to say.
  */
 #pragma once
 #include "common/buffer.h"
@@ -31,35 +32,38 @@ bool tracking_format_from_name(const char *name, TrackingFormat *ret_format);
 typedef struct TrackingColumn {
     const char *name;
     const char *type; /* format_type(): "bigint", "timestamp with time zone", ... */
+    bool demands;     /* NOT NULL, and only the row itself can give a value */
 } TrackingColumn;
 
 typedef struct TrackingTable {
-    TrackingFormat format; /* TRACKING_NONE: there is no table */
+    TrackingFormat format; /* TRACKING_NONE: nothing is known of one */
+    bool exists;           /* else it is still to be made */
     char time_column[64];  /* "applied_at" or "created_at" */
     bool time_bigint;      /* the time column holds milliseconds since the epoch */
-    unsigned columns;      /* which of the columns that matter exist, for tracking_choose() */
 } TrackingTable;
 
-/* Decides the shape from a table's columns; ERROR_TRACKING names them when it fits none. */
+/* What the configuration says. */
+typedef struct TrackingWish {
+    const char *format;         /* "auto" or a format's name; NULL = "auto" */
+    const char *default_format; /* of a table that is to be made; NULL = "name" */
+    bool any_shape;             /* no row is to be written: one that takes none is fine */
+} TrackingWish;
+
+/* Decides the shape from a table's columns alone; ERROR_TRACKING names them when it fits none. */
 bool tracking_detect(const TrackingColumn *columns, size_t count, TrackingTable *ret_table,
                      Error *error) MUST_CHECK;
 
-/* Decides with a configuration at once: the table's own shape, or the configured one when its columns exist.
- * count 0 means that there is no table: the configured format / default_format. `format` is "auto" or a
- * format's name; NULL means "auto" and "name". */
-bool tracking_resolve(const TrackingColumn *columns, size_t count, const char *format,
-                      const char *default_format, TrackingTable *ret_table, Error *error) MUST_CHECK;
+/* What a tenant will use: the table's own shape, or the configured one when its columns exist. count 0 means
+ * that there is no table: the configured format / default_format. */
+bool tracking_resolve(const TrackingColumn *columns, size_t count, const TrackingWish *wish,
+                      TrackingTable *ret_table, Error *error) MUST_CHECK;
 
-/* Reads the columns of "schema"."table" with one query and detects. No such table -> format TRACKING_NONE. No
- * such schema -> ERROR_NO_SCHEMA. */
-bool tracking_find(Connection *connection, const char *schema, const char *table, TrackingTable *ret_table,
-                   Error *error) MUST_CHECK;
+/* Reads the columns of "schema"."table" with one query and resolves. No such schema -> ERROR_NO_SCHEMA. */
+bool tracking_find(Connection *connection, const char *schema, const char *table, const TrackingWish *wish,
+                   TrackingTable *ret_table, Error *error) MUST_CHECK;
 
-/* What a tenant will use: the table's own format, or, without a table, configured format / default_format. A
- * table without the columns of an explicitly configured format is ERROR_TRACKING. `format` is "auto" or a
- * format's name. */
-bool tracking_choose(const TrackingTable *found, const char *format, const char *default_format,
-                     TrackingTable *ret_table, Error *error) MUST_CHECK;
+/* An expression over pg_attribute for TrackingColumn.demands. */
+#define TRACKING_COLUMN_DEMANDS "(attnotnull AND NOT atthasdef AND attidentity = '')"
 
 /* The table that tracking_append_create() makes. */
 void tracking_new(TrackingFormat format, TrackingTable *ret_table);

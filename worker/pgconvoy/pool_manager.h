@@ -144,7 +144,8 @@ typedef struct pgconvoy_warmup_options {
     int64_t concurrency; /* tenants at a time, 0 = 10; batches of that many, one after the other */
     bool no_ping;        /* make the pools, open no connection */
     void *context;
-    /* status: "starting", "completed", "failed". From several threads, one at a time. */
+    /* status: "starting", "completed", "failed". From several threads, one at a time; ends in the order of
+     * the tenants. */
     void (*on_progress)(void *context, const char *tenant_id, const char *status);
 } pgconvoy_warmup_options;
 
@@ -172,6 +173,34 @@ PGCONVOY_EXPORT bool pgconvoy_pool_manager_health_check(pgconvoy_pool_manager *m
 PGCONVOY_EXPORT bool pgconvoy_pool_manager_get_metrics(pgconvoy_pool_manager *manager,
                                                        pgconvoy_metrics_result *ret_result,
                                                        pgconvoy_error *error);
+
+/* The pools' way of retrying, for connections of one's own. Zero means the default, as above. */
+typedef struct pgconvoy_retry_options {
+    int64_t max_attempts;     /* 3: all of them, the first included */
+    int64_t initial_delay_ms; /* 100 */
+    int64_t max_delay_ms;     /* 5000 */
+    double multiplier;        /* 2 */
+    bool no_jitter;           /* pauses vary by up to 25 % unless set */
+    void *context;            /* of on_retry */
+    /* An attempt failed: counted from 1, and the pause before the next. May be NULL. */
+    void (*on_retry)(void *context, int64_t attempt, const pgconvoy_error *error, int64_t delay_ms);
+} pgconvoy_retry_options;
+
+typedef struct pgconvoy_retry_result {
+    int64_t attempts;
+    int64_t total_time_ms;
+} pgconvoy_retry_result;
+
+/* What is tried; called with an empty error. True = done. */
+typedef bool pgconvoy_work(void *context, pgconvoy_error *error);
+
+/* Tries until it is done, in the calling thread. Tried again is only what another attempt may cure: an error
+ * whose code is PGCONVOY_ERROR_CONNECT, or PGCONVOY_ERROR_SERVER with the SQLSTATE of something that passes,
+ * such as a deadlock or a server that starts. On failure `error` is the last attempt's. `options` and
+ * ret_result may be NULL. */
+PGCONVOY_EXPORT bool pgconvoy_with_retry(const pgconvoy_retry_options *options, pgconvoy_work *work,
+                                         void *context, pgconvoy_retry_result *ret_result,
+                                         pgconvoy_error *error);
 
 /* Release what a result owns; give its JSON, on one line, for free(). */
 PGCONVOY_EXPORT void pgconvoy_warmup_result_clear(pgconvoy_warmup_result *result);

@@ -135,7 +135,7 @@ typedef struct WarmupOptions {
     int64_t concurrency; /* of a batch; 0 = 10 */
     bool no_ping;
     void *context;
-    /* status: "starting", "completed", "failed"; one call at a time */
+    /* status: "starting", "completed", "failed"; one call at a time, ends in the order of the tenants */
     void (*on_progress)(void *context, const Tenant *tenant, const char *status);
 } WarmupOptions;
 

@@ -3,6 +3,7 @@
 #include "worker/pool/pool_public.h"
 #include "common/buffer.h"
 #include "worker/pool/pool_internal.h"
+#include "worker/pool/pool_retry.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,14 +25,11 @@ static int64_t duration_or(int64_t given, int64_t otherwise)
 
 static PoolRetry retry_of(const pgconvoy_pool_options *options)
 {
-    const PoolRetry *usual = &POOL_MANAGER_DEFAULTS.retry;
-    return (PoolRetry){
-        .max_attempts = number_or(options->retry_max_attempts, usual->max_attempts),
-        .initial_delay_ms = number_or(options->retry_initial_delay_ms, usual->initial_delay_ms),
-        .max_delay_ms = number_or(options->retry_max_delay_ms, usual->max_delay_ms),
-        .multiplier = options->retry_multiplier != 0 ? options->retry_multiplier : usual->multiplier,
-        .jitter = !options->retry_no_jitter,
-    };
+    return pool_retry_with_defaults((PoolRetry){.max_attempts = options->retry_max_attempts,
+                                                .initial_delay_ms = options->retry_initial_delay_ms,
+                                                .max_delay_ms = options->retry_max_delay_ms,
+                                                .multiplier = options->retry_multiplier,
+                                                .jitter = !options->retry_no_jitter});
 }
 
 static PoolManagerOptions with_defaults(const pgconvoy_pool_options *options, const PoolDatabase *databases)

@@ -1,4 +1,4 @@
-/* What the two files behind pgconvoy/pool_manager.h share. */
+/* What the files behind pgconvoy/pool_manager.h share. */
 #pragma once
 #include "common/error.h"
 

@@ -2,23 +2,16 @@
  */
 #include "worker/pg/error_copy.h"
 #include "worker/pool/pool_internal.h"
+#include "worker/pool/pool_retry.h"
 #include <string.h>
 #include <utlist.h>
 
 static int64_t delay_before(PoolManager *manager, int64_t failed_attempts)
 {
-    const PoolRetry *retry = &manager->options.retry;
-    double delay = (double)retry->initial_delay_ms;
-    for (int64_t i = 1; i < failed_attempts && delay < (double)retry->max_delay_ms; i++)
-        delay *= retry->multiplier;
-    int64_t most = retry->max_delay_ms, whole = delay < (double)most ? (int64_t)delay : most;
-    if (!retry->jitter)
-        return whole;
     pthread_mutex_lock(&manager->mutex);
-    whole =
-        retry_delay_ms(2, whole, whole, &manager->random); /* that attempt's delay is `whole` and jitter */
+    int64_t delay_ms = pool_retry_delay_ms(&manager->options.retry, failed_attempts, &manager->random);
     pthread_mutex_unlock(&manager->mutex);
-    return whole;
+    return delay_ms;
 }
 
 /* False when the manager was disposed of meanwhile. */

@@ -1,6 +1,7 @@
 /* Warmup: pools for many tenants, made ready a few at a time. */
 #include "worker/pool/pool_internal.h"
 #include "worker/threads.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONCURRENCY = 10 };
@@ -10,7 +11,9 @@ typedef struct Warmup {
     const TenantList *tenants;
     const WarmupOptions *options;
     TenantWarmupResult *results;
+    bool *ended;             /* of each tenant */
     size_t begun;            /* tenants of the batches before */
+    size_t told;             /* tenants whose end was told */
     pthread_mutex_t telling; /* one caller of on_progress at a time */
 } Warmup;
 
@@ -33,12 +36,20 @@ static bool warm(const Warmup *warmup, const Tenant *tenant, TenantWarmupResult 
     return pool != NULL;
 }
 
-static void tell(Warmup *warmup, const Tenant *tenant, const char *status)
+static void tell(const Warmup *warmup, size_t index, const char *status)
 {
-    if (warmup->options->on_progress == NULL)
-        return;
+    const WarmupOptions *options = warmup->options;
+    if (options->on_progress != NULL)
+        options->on_progress(options->context, &warmup->tenants->items[index], status);
+}
+
+/* In the order asked for, whoever is ready first: a tenant's end is told when those before it have been. */
+static void tell_end(Warmup *warmup, size_t index)
+{
     pthread_mutex_lock(&warmup->telling);
-    warmup->options->on_progress(warmup->options->context, tenant, status);
+    warmup->ended[index] = true;
+    for (; warmup->told < warmup->tenants->count && warmup->ended[warmup->told]; warmup->told++)
+        tell(warmup, warmup->told, warmup->results[warmup->told].success ? "completed" : "failed");
     pthread_mutex_unlock(&warmup->telling);
 }
 
@@ -56,7 +67,7 @@ static void warm_one(void *context, size_t index)
         result->error = error.message;
         error.message = NULL;
     }
-    tell(warmup, tenant, result->success ? "completed" : "failed");
+    tell_end(warmup, index);
 }
 
 /* The database to name in a result, NULL when there is only one; also one that is not configured. */
@@ -98,7 +109,7 @@ static void warm_all(Warmup *warmup)
         size_t left = warmup->tenants->count - warmup->begun;
         count = left < width ? left : width;
         for (size_t i = 0; i < count; i++)
-            tell(warmup, &warmup->tenants->items[warmup->begun + i], "starting");
+            tell(warmup, warmup->begun + i, "starting");
         run_parallel(count, options->no_ping ? 1 : count, warm_one, warmup);
     }
 }
@@ -115,14 +126,19 @@ bool pool_manager_warmup(PoolManager *manager, const TenantList *tenants, const 
         return error_set(error, ERROR_USAGE, "concurrency of a warmup is %lld, below 1",
                          (long long)options->concurrency);
     WarmupResult result = {.total = (int64_t)tenants->count};
-    Warmup warmup = {
-        .manager = manager, .tenants = tenants, .options = options, .telling = PTHREAD_MUTEX_INITIALIZER};
-    if (!add_results(&warmup, &result.details)) {
+    Warmup warmup = {.manager = manager,
+                     .tenants = tenants,
+                     .options = options,
+                     .ended = calloc(tenants->count + 1, sizeof(bool)),
+                     .telling = PTHREAD_MUTEX_INITIALIZER};
+    if (warmup.ended == NULL || !add_results(&warmup, &result.details)) {
+        free(warmup.ended);
         record_clear(&WARMUP_RESULT, &result);
         return error_memory(error);
     }
     int64_t begin = clock_now_ms(&SYSTEM_CLOCK);
     warm_all(&warmup);
+    free(warmup.ended);
     result.duration_ms = clock_now_ms(&SYSTEM_CLOCK) - begin;
     for (size_t i = 0; i < tenants->count; i++) {
         result.succeeded += warmup.results[i].success;

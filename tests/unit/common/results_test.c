@@ -94,17 +94,19 @@ static void status_of_an_error_names_it(void **state)
                                     .error = strdup("no"),
                                     .database = strdup("eu"),
                                     .sqlstate = strdup("3F000"),
-                                    .outcome = strdup("no_schema")};
+                                    .outcome = strdup("no_schema"),
+                                    .unexplained = 2};
     assert_true(text_list_add(&status.changed, "0001_x"));
     assert_json(&TENANT_MIGRATION_STATUS, &status,
                 "{\"tenantId\":\"a\",\"schemaName\":\"s\",\"appliedCount\":0,\"pendingCount\":0,"
                 "\"pendingMigrations\":[],\"status\":\"error\",\"error\":\"no\",\"format\":null,"
                 "\"database\":\"eu\",\"outcome\":\"no_schema\",\"sqlstate\":\"3F000\","
-                "\"changed\":[\"0001_x\"]}");
+                "\"changed\":[\"0001_x\"],\"unexplained\":2}");
     assert_json(&TENANT_MIGRATION_STATUS_CLI, &status,
                 "{\"id\":\"a\",\"schema\":\"s\",\"format\":null,\"applied\":0,\"pending\":0,"
                 "\"status\":\"error\",\"pendingMigrations\":[],\"error\":\"no\",\"database\":\"eu\","
-                "\"outcome\":\"no_schema\",\"sqlstate\":\"3F000\",\"changed\":[\"0001_x\"]}");
+                "\"outcome\":\"no_schema\",\"sqlstate\":\"3F000\",\"changed\":[\"0001_x\"],"
+                "\"unexplained\":2}");
     record_clear(&TENANT_MIGRATION_STATUS, &status);
 }
 
