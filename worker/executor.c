@@ -72,8 +72,8 @@ static JobTenant *job_tenant(const Job *job, size_t i)
     return &((JobTenant *)job->message.tenants.items)[i];
 }
 
-/* Appends a chain of reports and wakes the loop, once for each tenant while there are any to take: an end goes
- * with the next task's start, and news for displays with whatever comes next. */
+/* Appends a chain of reports and wakes the loop, once for each tenant while there are any to take: an end
+ * goes with the next task's start, and news for displays with whatever comes next. */
 static void executor_report(Executor *executor, Report *first, Report *last)
 {
     pthread_mutex_lock(&executor->mutex);

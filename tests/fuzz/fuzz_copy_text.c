@@ -1,4 +1,5 @@
-/* Rows of COPY's text format, of any bytes: the fields lie inside the row, and nothing beyond it is touched. */
+/* Rows of COPY's text format, of any bytes: the fields lie inside the row, and nothing beyond it is touched.
+ */
 #include "worker/pg/copy_text.h"
 #include <stdint.h>
 #include <stdlib.h>

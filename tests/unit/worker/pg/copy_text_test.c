@@ -1,5 +1,5 @@
-#include "worker/pg/copy_text.h"
 #include "tests/support/test.h"
+#include "worker/pg/copy_text.h"
 #include <string.h>
 
 enum { MOST = 3 };
