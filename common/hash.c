@@ -1,6 +1,16 @@
 #include "common/hash.h"
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
+
+/* Fetched once: OpenSSL looks an algorithm up, under a lock, whenever it is named. */
+static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+static EVP_MD *algorithm;
+
+static void fetch(void)
+{
+    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
 
 struct Sha256 {
     EVP_MD_CTX *context;
@@ -15,7 +25,8 @@ Sha256 *sha256_new(Error *error)
         sha256_free(hash);
         return NULL;
     }
-    hash->failed = EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1;
+    pthread_once(&fetched, fetch);
+    hash->failed = algorithm == NULL || EVP_DigestInit_ex(hash->context, algorithm, NULL) != 1;
     return hash;
 }
 

@@ -320,7 +320,8 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     shared->bundle.items = message->migrations.items;
     shared->bundle.count = message->migrations.count;
     message->migrations = (RecordList){0};
-    if (!bundle_digest(&shared->bundle, error)) {
+    if (!bundle_digest(&shared->bundle, error) ||
+        (shared->scripts = script_cache_new(&shared->bundle, error)) == NULL) {
         shared_bundle_release(shared);
         return false;
     }

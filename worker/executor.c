@@ -191,6 +191,7 @@ static void task_run(Slot *slot, Task *task)
     OpContext context = {
         .options = job->message.options.items,
         .bundle = job->bundle != NULL ? &job->bundle->bundle : NULL,
+        .scripts = job->bundle != NULL ? job->bundle->scripts : NULL,
         .reservoir = job->database->reservoir,
         .database = job->database->name,
         .application_name = application_name,

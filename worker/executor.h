@@ -11,6 +11,7 @@
 #include "common/operation.h"
 #include "proto/message.h"
 #include "worker/hooks.h"
+#include "worker/ops/script_cache.h"
 #include "worker/pg/reservoir.h"
 #include <stdatomic.h>
 
@@ -19,6 +20,7 @@ typedef struct Executor Executor;
 /* A bundle shared by the jobs that use it. */
 typedef struct SharedBundle {
     Bundle bundle;
+    ScriptCache *scripts; /* of the bundle; owned */
     atomic_int references;
 } SharedBundle;
 

@@ -66,6 +66,7 @@ void shared_bundle_release(SharedBundle *bundle)
 {
     if (bundle == NULL || atomic_fetch_sub(&bundle->references, 1) > 1)
         return;
+    script_cache_free(bundle->scripts); /* reads the bundle */
     bundle_clear(&bundle->bundle);
     free(bundle);
 }

@@ -10,6 +10,7 @@
 #include "common/migration.h"
 #include "common/operation.h"
 #include "worker/hooks.h"
+#include "worker/ops/script_cache.h"
 #include "worker/pg/reservoir.h"
 #include <stdatomic.h>
 
@@ -24,6 +25,7 @@ typedef struct OpTenant {
 typedef struct OpContext {
     const RunOptions *options;
     const Bundle *bundle; /* NULL when the operation needs none */
+    ScriptCache *scripts; /* of the bundle; NULL = every use reads its script itself */
     Reservoir *reservoir;
     const char *database;         /* configured name */
     const char *application_name; /* "pgconvoy/<run>/<slot>" */

@@ -24,8 +24,9 @@ typedef struct Transaction {
 typedef struct Seeding {
     Turn turn;
     TurnStep tries;
-    const Migration *file; /* NULL: by callback */
-    MigrationScript script;
+    const Migration *file;         /* NULL: by callback */
+    const MigrationScript *script; /* lent; `own` when nobody keeps it for us */
+    MigrationScript own;
     StateRow state;          /* once: what is recorded */
     Transaction transaction; /* of the last attempt that was begun */
     bool told_beginning;
@@ -45,7 +46,7 @@ static bool build_block(Seeding *seeding, BlockMode mode, MigrationBlock *ret_bl
     BlockRequest request = {
         .mode = mode,
         .schema = turn->tenant->schema,
-        .script = &seeding->script,
+        .script = seeding->script,
         .state = options->once ? &seeding->state : NULL,
         .patient = options->by_callback,
         .xid = seeding->transaction.xid,
@@ -241,7 +242,7 @@ static ExchangeVerdict run_seed(Seeding *seeding, BlockOutcome *ret_outcome)
     if (!build_block(seeding, by_file ? BLOCK_SEED : BLOCK_CLOSE, &block) ||
         (!by_file && !call_back(seeding)))
         return EXCHANGE_REFUSED;
-    return block_exchange(turn->connection, &block, by_file ? &seeding->script : NULL, ret_outcome,
+    return block_exchange(turn->connection, &block, by_file ? seeding->script : NULL, ret_outcome,
                           &turn->error);
 }
 
@@ -280,13 +281,14 @@ static bool read_file(Seeding *seeding)
                          bundle != NULL ? bundle->count : 0);
     seeding->file = &bundle->items[0];
     seeding->state = (StateRow){"seed", seeding->file->name, seeding->file->hash};
-    if (!migration_script_read(seeding->file, &seeding->script, error))
+    seeding->script = script_cache_get(seeding->turn.context->scripts, seeding->file, &seeding->own, error);
+    if (seeding->script == NULL)
         return false;
-    if (seeding->script.no_transaction_line == 0)
+    if (seeding->script->no_transaction_line == 0)
         return true;
     error_set(error, ERROR_MIGRATIONS, "seed \"%s\" asks to run without a transaction", seeding->file->name);
     error_set_hint(error, "a seed runs in one transaction; take the directive out of the file");
-    error->line = seeding->script.no_transaction_line;
+    error->line = seeding->script->no_transaction_line;
     return false;
 }
 
@@ -382,7 +384,7 @@ static void seed_tenant(const OpContext *context, const OpTenant *tenant, Tenant
     }
     ret_result->outcome = strdup(outcome_name(*ret_outcome));
     ret_result->duration_ms = turn_elapsed_ms(turn);
-    migration_script_clear(&seeding.script);
+    migration_script_clear(&seeding.own);
     turn_step_clear(&seeding.tries);
     turn_end(turn);
 }

@@ -17,7 +17,8 @@ typedef struct Migrating {
 typedef struct Step {
     const Migration *migration;
     int64_t ordinal;
-    MigrationScript script;
+    const MigrationScript *script; /* lent; `own` when nobody keeps it for us */
+    MigrationScript own;
     Buffer claim;
     TurnStep tries;
     int64_t started_ms;
@@ -172,7 +173,7 @@ static ExchangeVerdict send_block(Migrating *migrating, const Step *step, BlockM
         .create = migrating->plan.create,
         .migration = step->migration,
         .ordinal = step->ordinal,
-        .script = &step->script,
+        .script = step->script,
         .lock_timeout_ms = turn->run.lock_timeout_ms,
         .statement_timeout_ms = turn->context->options->statement_timeout_ms,
         .server_version = connection_server_version(turn->connection),
@@ -270,16 +271,17 @@ static bool read_script(Migrating *migrating, Step *step)
     Turn *turn = &migrating->turn;
     if (migrating->mode != BLOCK_APPLY)
         return true;
-    if (!migration_script_read(step->migration, &step->script, &turn->error))
+    step->script = script_cache_get(turn->context->scripts, step->migration, &step->own, &turn->error);
+    if (step->script == NULL)
         return false;
-    if (step->script.no_transaction_line == 0)
+    if (step->script->no_transaction_line == 0)
         return true;
     error_set(&turn->error, ERROR_MIGRATIONS, "migration \"%s\" asks to run without a transaction",
               step->migration->name);
     error_set_hint(&turn->error,
                    "the directive \"-- pgconvoy:transaction off\" is not available yet; run the "
                    "file by hand and record it with --mark-applied");
-    turn->error.line = step->script.no_transaction_line;
+    turn->error.line = step->script->no_transaction_line;
     return false;
 }
 
@@ -323,7 +325,7 @@ static bool migrate_one(Migrating *migrating, size_t index)
         migrating->result->migration = strdup(step.migration->name);
         leave_tracking_table(migrating, &step);
     }
-    migration_script_clear(&step.script);
+    migration_script_clear(&step.own);
     turn_step_clear(&step.tries);
     buffer_clear(&step.claim);
     return good;
