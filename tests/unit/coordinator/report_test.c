@@ -100,6 +100,33 @@ static void a_migrate_report_has_the_contracts_members(void **state)
     json_decref(document);
 }
 
+/* Row by row, or all of it at once: nobody can see which. */
+static void a_report_is_laid_out_like_any_document(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0}, reason = {0};
+    error_set(&reason, ERROR_NO_WORKERS, "3 tenants wait");
+    for (int tenants = 0; tenants <= 3; tenants++) {
+        Fixture fixture = {0};
+        for (int i = 0; i < tenants; i++)
+            add(&fixture, "a\n\"b\"", i == 1 ? TENANT_FAILED : TENANT_SUCCEEDED, i == 1 ? "boom" : NULL);
+        char *names[] = {(char *)"0001_a", (char *)"0002_b"};
+        fixture.entries[0].result.applied_migrations = (TextList){names, tenants > 0 ? 2 : 0};
+        Text text = {0};
+        FILE *file = text_open(&text);
+        assert_true(report_migrate_json(file, &fixture.report, tenants > 1 ? &reason : NULL, &error));
+        fclose(file);
+        json_t *document = json_loads(text.bytes, 0, NULL);
+        char *again = json_dumps(document, JSON_INDENT(2));
+        assert_non_null(again);
+        assert_int_equal(strlen(again) + 1, strlen(text.bytes));
+        assert_int_equal(strncmp(again, text.bytes, strlen(again)), 0);
+        free(again);
+        json_decref(document);
+        free(text.bytes);
+    }
+}
+
 static void a_run_that_broke_off_says_why_beside_what_was_done(void **state)
 {
     (void)state;
@@ -212,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_migrate_report_has_the_contracts_members),
+        cmocka_unit_test(a_report_is_laid_out_like_any_document),
         cmocka_unit_test(a_run_that_broke_off_says_why_beside_what_was_done),
         cmocka_unit_test(an_empty_run_has_no_average),
         cmocka_unit_test(a_status_report_counts_by_status),
