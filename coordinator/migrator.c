@@ -17,6 +17,8 @@ enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more t
 bool migrator_load(MigratorRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
+    if (run->request->action == RUN_REHEARSE)
+        return fleet_no_files(&run->files, error);
     if ((run->shared && !shared_is_configured(request->config, error)) ||
         !fleet_load_files(request, run->shared, &run->files, error))
         return false;
@@ -49,9 +51,16 @@ static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcom
     return 0;
 }
 
+/* What is done to tenants that need it. */
 static OperationId operation_of(const MigratorRun *run)
 {
-    return run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE;
+    static const OperationId OPERATIONS[] = {
+        [RUN_MIGRATE] = OPERATION_MIGRATE,
+        [RUN_MARK_APPLIED] = OPERATION_MARK_APPLIED,
+        [RUN_STATUS] = OPERATION_STATUS,
+        [RUN_REHEARSE] = OPERATION_NULL,
+    };
+    return OPERATIONS[run->request->action];
 }
 
 /* Whoever is up to date goes to a worker as well: its hooks want to hear of it. */
@@ -97,6 +106,8 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
 {
     MigratorRun *run = host;
     uint64_t key = 0;
+    if (run->report->first_result_ms == 0)
+        run->report->first_result_ms = clock_now_ms(&SYSTEM_CLOCK) - run->started_ms;
     RunEntry *entry = &run->report->entries[run->work[index]];
     if (!run_entry_merge(entry, outcome, attempt, record, &key) && run->error->code == ERROR_NONE)
         error_memory(run->error);
@@ -260,6 +271,15 @@ static bool open_record(MigratorRun *run, Error *error)
                                     run->files.bundle, &run->fleet->options, &run->record, error);
 }
 
+/* Who has work; a rehearsal is for everybody. */
+static bool look(MigratorRun *run, Error *error)
+{
+    if (run->request->action == RUN_REHEARSE)
+        return true;
+    fleet_say_step(&run->request->fleet, STEP_PLAN, run->shared ? 0 : run->report->count);
+    return run->report->count == 0 || plan(run, error);
+}
+
 bool migrator_steps(MigratorRun *run, Error *error)
 {
     const RunRequest *request = run->request;
@@ -269,8 +289,7 @@ bool migrator_steps(MigratorRun *run, Error *error)
         return false;
     if (request->judge_files && !run->judged && report->count > 0 && !migrator_judge(run, error))
         return false;
-    fleet_say_step(&request->fleet, STEP_PLAN, run->shared ? 0 : report->count);
-    if (report->count > 0 && !plan(run, error))
+    if (!look(run, error))
         return false;
     if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;

@@ -9,7 +9,12 @@
 #include "common/results.h"
 #include "coordinator/fleet.h"
 
-typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
+typedef enum RunAction {
+    RUN_MIGRATE,
+    RUN_MARK_APPLIED,
+    RUN_STATUS,
+    RUN_REHEARSE, /* neither files nor a plan: every tenant goes to a worker, which does nothing */
+} RunAction;
 
 struct JournalContent;
 
@@ -52,6 +57,7 @@ typedef struct RunReport {
     bool past_deadline;
     bool applying; /* applying began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
+    int64_t first_result_ms; /* since the beginning; 0 = no result came */
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */
     struct RunReport *shared; /* of RunRequest.with_shared: what became of the shared schema; else NULL */

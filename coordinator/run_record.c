@@ -19,6 +19,9 @@ static const char *const STATES[] = {[TENANT_PENDING] = "pending",
                                      [TENANT_FAILED] = "failed",
                                      [TENANT_SUCCEEDED] = "succeeded"};
 
+static char *const COMMANDS[] = {
+    [RUN_MIGRATE] = "migrate", [RUN_MARK_APPLIED] = "mark-applied", [RUN_REHEARSE] = "rehearse"};
+
 static bool digest_options(const RunRequest *request, const RunOptions *options, char ret_digest[65],
                            Error *error)
 {
@@ -112,7 +115,7 @@ bool run_record_open(const RunRequest *request, RunReport *report, const char *r
     clock_timestamp(now);
     JournalRun run = {
         .run = (char *)run_id,
-        .command = request->action == RUN_MARK_APPLIED ? "mark-applied" : "migrate",
+        .command = COMMANDS[request->action],
         .words = *recording->words,
         .folder = getcwd(folder, sizeof folder) != NULL ? folder : "",
         .started_at = now,
