@@ -9,7 +9,7 @@
 typedef struct Discovery {
     const TextList *databases; /* phase index -> name */
     bool *done;                /* by phase index: its ids were found, and are ... */
-    RecordList *found;         /* ... here, as Tenant */
+    TextList *found;           /* ... here */
     Error error;               /* what went wrong last, while an attempt at ... */
     uint32_t failed;           /* ... this phase index */
 } Discovery;
@@ -47,8 +47,8 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
         return 0;
     }
     discovery->done[index] = true;
-    discovery->found[index] = result->tenants;
-    result->tenants = (RecordList){0};
+    discovery->found[index] = result->ids;
+    result->ids = (TextList){0};
     return 0;
 }
 
@@ -75,9 +75,9 @@ static bool list_discovered(const Discovery *discovery, size_t databases, Tenant
 {
     for (size_t d = 0; d < databases; d++) {
         const char *database = discovery->databases->items[d];
-        const Tenant *tenants = discovery->found[d].items;
-        for (size_t i = 0; i < discovery->found[d].count; i++)
-            if (!tenant_list_add(list, database, tenants[i].id, error)) {
+        const TextList *ids = &discovery->found[d];
+        for (size_t i = 0; i < ids->count; i++)
+            if (!tenant_list_add(list, database, ids->items[i], error)) {
                 error_prefix(error, "tenant discovery on database \"%s\"", database);
                 return false;
             }
@@ -87,12 +87,8 @@ static bool list_discovered(const Discovery *discovery, size_t databases, Tenant
 
 static void discovery_clear(Discovery *discovery, size_t databases)
 {
-    for (size_t d = 0; discovery->found != NULL && d < databases; d++) {
-        Tenant *tenants = discovery->found[d].items;
-        for (size_t i = 0; i < discovery->found[d].count; i++)
-            record_clear(&TENANT_RECORD, &tenants[i]);
-        free(tenants);
-    }
+    for (size_t d = 0; discovery->found != NULL && d < databases; d++)
+        text_list_clear(&discovery->found[d]);
     free(discovery->found);
     free(discovery->done);
     error_clear(&discovery->error);
