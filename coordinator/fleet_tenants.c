@@ -179,14 +179,11 @@ static bool assign_databases(const TextList *databases, bool refuse_alone, Tenan
             if (!refuse_alone || databases->count == 0)
                 return refuse_database(tenant, databases->count, error);
             refuse_database(tenant, databases->count, &refused);
-            if (!fleet_refuse(tenant, error, "%s", refused.message))
+            if (!fleet_refuse(list, tenant, error, "%s", refused.message))
                 return false;
         }
-        char *name = strdup(databases->items[0]);
-        if (name == NULL)
-            return error_memory(error);
-        free(tenant->database);
-        tenant->database = name;
+        if (!tenant_list_set_database(list, i, databases->items[0], error))
+            return false;
     }
     return true;
 }
@@ -207,12 +204,7 @@ static bool list_shared(const TextList *databases, TenantList *list, Error *erro
     for (size_t i = 0; i < databases->count; i++) {
         if (!tenant_list_add(list, databases->items[i], SHARED_ID, error))
             return false;
-        Tenant *added = &list->items[list->count - 1];
-        char *schema = strdup(SHARED_SCHEMA);
-        if (schema == NULL)
-            return error_memory(error);
-        free(added->schema);
-        added->schema = schema;
+        list->items[list->count - 1].schema = (char *)SHARED_SCHEMA;
     }
     return true;
 }
@@ -252,9 +244,14 @@ static bool resolve(const FleetRequest *request, TenantList *list, Error *error)
 /* The last thing, so that results name schemas all the same. */
 static bool refuse_all(const Fleet *fleet, TenantList *list, Error *error)
 {
-    for (size_t i = 0; fleet->refusal != NULL && i < list->count; i++)
-        if (!fleet_refuse(&list->items[i], error, "%s", fleet->refusal))
-            return false;
+    char *reason = NULL;
+    if (fleet->refusal == NULL)
+        return true;
+    if (!tenant_list_set_text(list, &reason, fleet->refusal, error))
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].refusal == NULL)
+            list->items[i].refusal = reason;
     return true;
 }
 
