@@ -129,6 +129,10 @@ bool engine_next(Engine *engine, int64_t now_ms, EngineAction *ret_action);
  */
 int64_t engine_wakeup_ms(const Engine *engine);
 
+/* The same numbers as they are counted while a run goes on, for displays: costs nothing, however many tenants
+ * there are. */
+EngineTotals engine_progress(const Engine *engine);
+
 /* From the tenant table, always: total == succeeded + failed + skipped + pending. */
 EngineTotals engine_totals(const Engine *engine);
 TenantState engine_tenant_state(const Engine *engine, uint32_t tenant);

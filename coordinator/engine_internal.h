@@ -111,6 +111,7 @@ struct Engine {
     size_t admit_next;   /* database that gives the next tenant to a batch */
     size_t serve_next;   /* database that is served next */
     int64_t in_flight;   /* tenants, or set jobs */
+    size_t leased;       /* tenants, also of set jobs */
     Worker *reserved;    /* falls idle for a suspect ... */
     uint32_t suspect_of; /* ... of this database */
     uint64_t last_job;
