@@ -76,7 +76,8 @@ void report_add_reason(json_t *document, const Error *reason)
 
 static json_t *migrate_row(const void *report, size_t index)
 {
-    return record_to_json(&TENANT_MIGRATION_RESULT_CLI, &((const RunReport *)report)->entries[index].result);
+    const TenantMigrationResult result = run_report_result(report, index);
+    return record_to_json(&TENANT_MIGRATION_RESULT_CLI, &result);
 }
 
 bool report_migrate_rows(FILE *file, const RunReport *report, json_t *figures, const Error *reason,
@@ -108,14 +109,15 @@ bool report_migrate_json(FILE *file, const RunReport *report, const Error *reaso
 
 static json_t *status_row(const void *report, size_t index)
 {
-    return record_to_json(&TENANT_MIGRATION_STATUS_CLI, &((const RunReport *)report)->entries[index].status);
+    const TenantMigrationStatus status = run_report_status(report, index);
+    return record_to_json(&TENANT_MIGRATION_STATUS_CLI, &status);
 }
 
 bool report_status_json(FILE *file, const RunReport *report, Error *error)
 {
     size_t ok = 0, behind = 0;
     for (size_t i = 0; i < report->count; i++) {
-        const char *status = report->entries[i].status.status;
+        const char *status = run_report_status(report, i).status;
         ok += status != NULL && strcmp(status, "ok") == 0;
         behind += status != NULL && strcmp(status, "behind") == 0;
     }

@@ -32,8 +32,10 @@ static bool make_report(const JournalContent *content, RunReport *report, Tenant
         tenants[report->count] = (Tenant){.database = tenant->database,
                                           .id = tenant->result.tenant_id,
                                           .schema = tenant->result.schema_name};
-        entries[report->count] = (RunEntry){
-            .tenant = &tenants[report->count], .state = state_of(tenant->state), .result = tenant->result};
+        entries[report->count] = (RunEntry){.tenant = &tenants[report->count],
+                                            .state = state_of(tenant->state),
+                                            .duration_ms = (uint32_t)tenant->result.duration_ms,
+                                            .result = &tenant->result};
         report->count++;
     }
     report->entries = entries;
@@ -46,7 +48,7 @@ static json_t *to_json(const JournalContent *content, const RunReport *report)
     json_t *results = json_array();
     for (size_t i = 0; i < report->count; i++)
         json_array_append_new(results,
-                              record_to_json(&TENANT_MIGRATION_RESULT_CLI, &report->entries[i].result));
+                              record_to_json(&TENANT_MIGRATION_RESULT_CLI, report->entries[i].result));
     JournalEnd totals = cli_run_totals(content);
     json_t *run = record_to_json(&JOURNAL_RUN, &content->run);
     json_object_set_new(run, "state", json_string(cli_run_state(content)));

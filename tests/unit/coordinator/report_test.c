@@ -10,6 +10,8 @@ enum { MANY = 60 };
 typedef struct Fixture {
     RunReport report;
     RunEntry entries[MANY];
+    TenantMigrationResult results[MANY];
+    TenantMigrationStatus plans[MANY];
     Tenant tenants[MANY];
 } Fixture;
 
@@ -18,21 +20,19 @@ static void add(Fixture *fixture, const char *id, TenantState state, const char 
     size_t i = fixture->report.count++;
     fixture->tenants[i] =
         (Tenant){.database = (char *)"main", .id = (char *)id, .schema = (char *)"tenant_x"};
-    fixture->entries[i] = (RunEntry){
-        .tenant = &fixture->tenants[i],
-        .state = state,
-        .result = {.tenant_id = (char *)id,
-                   .schema_name = (char *)"tenant_x",
-                   .success = state == TENANT_SUCCEEDED,
-                   .error = (char *)error,
-                   .sqlstate = error != NULL ? (char *)"42P01" : NULL,
-                   .migration = error != NULL ? (char *)"0002_b" : NULL,
-                   .line = error != NULL ? 7 : 0,
-                   .outcome = (char *)(state == TENANT_SUCCEEDED ? "applied" : "error")},
-        .status = {.tenant_id = (char *)id,
-                   .schema_name = (char *)"tenant_x",
-                   .status = (char *)(state == TENANT_SUCCEEDED ? "ok" : "behind")},
-    };
+    fixture->results[i] =
+        (TenantMigrationResult){.success = state == TENANT_SUCCEEDED,
+                                .error = (char *)error,
+                                .sqlstate = error != NULL ? (char *)"42P01" : NULL,
+                                .migration = error != NULL ? (char *)"0002_b" : NULL,
+                                .line = error != NULL ? 7 : 0,
+                                .outcome = (char *)(state == TENANT_SUCCEEDED ? "applied" : "error")};
+    fixture->plans[i] =
+        (TenantMigrationStatus){.status = (char *)(state == TENANT_SUCCEEDED ? "ok" : "behind")};
+    fixture->entries[i] = (RunEntry){.tenant = &fixture->tenants[i],
+                                     .plan = &fixture->plans[i],
+                                     .result = &fixture->results[i],
+                                     .state = state};
     fixture->report.entries = fixture->entries;
     size_t *counts[] = {[TENANT_PENDING] = &fixture->report.totals.pending,
                         [TENANT_SKIPPED] = &fixture->report.totals.skipped,
@@ -111,7 +111,7 @@ static void a_report_is_laid_out_like_any_document(void **state)
         for (int i = 0; i < tenants; i++)
             add(&fixture, "a\n\"b\"", i == 1 ? TENANT_FAILED : TENANT_SUCCEEDED, i == 1 ? "boom" : NULL);
         char *names[] = {(char *)"0001_a", (char *)"0002_b"};
-        fixture.entries[0].result.applied_migrations = (TextList){names, tenants > 0 ? 2 : 0};
+        fixture.results[0].applied_migrations = (TextList){names, tenants > 0 ? 2 : 0};
         Text text = {0};
         FILE *file = text_open(&text);
         assert_true(report_migrate_json(file, &fixture.report, tenants > 1 ? &reason : NULL, &error));
