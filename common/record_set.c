@@ -90,7 +90,7 @@ void record_set_drop(RecordSet *set, const void *record)
 
 size_t record_set_count(const RecordSet *set)
 {
-    return HASH_COUNT(set->table);
+    return set != NULL ? HASH_COUNT(set->table) : 0;
 }
 
 void record_set_free(RecordSet *set)

@@ -17,6 +17,6 @@ const void *record_set_keep(RecordSet *set, void *record);
 /* One keeper less; the last one's record ends. Accepts NULL. */
 void record_set_drop(RecordSet *set, const void *kept);
 
-/* How many different ones there are. */
+/* How many different ones there are; NULL has none. */
 size_t record_set_count(const RecordSet *set);
 void record_set_free(RecordSet *set); /* accepts NULL */

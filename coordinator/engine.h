@@ -31,6 +31,8 @@
 #define ENGINE_NONE UINT32_MAX
 #define ENGINE_MAX_SLOTS 4096 /* of one worker; it comes from a peer and sizes tables */
 
+enum { ENGINE_TENANT_BYTES = 56 };
+
 typedef struct Engine Engine;
 
 typedef enum EngineSchedule {

@@ -41,7 +41,7 @@ typedef struct TenantRow {
     bool admitted : 1;   /* part of the current batch or an earlier one */
 } TenantRow;
 
-_Static_assert(sizeof(TenantRow) <= 56, "a million tenants must stay cheap");
+_Static_assert(sizeof(TenantRow) == ENGINE_TENANT_BYTES, "a million tenants must stay cheap");
 
 typedef struct Queue {
     uint32_t head, tail;

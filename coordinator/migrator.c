@@ -216,6 +216,7 @@ static bool apply(MigratorRun *run, Error *error)
         error_clear(&ignored);
     }
     run->report->abort_reason = outcome.abort_reason;
+    run->report->starts = outcome.starts;
     phase_outcome_clear(&outcome);
     free(predecessors);
     return ok;

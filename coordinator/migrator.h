@@ -64,6 +64,7 @@ typedef struct RunReport {
     bool applying; /* applying began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
     int64_t first_result_ms; /* since the beginning; 0 = no result came */
+    size_t starts;           /* of attempts at applying, that workers told of */
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */
     struct RunReport *shared; /* of RunRequest.with_shared: what became of the shared schema; else NULL */

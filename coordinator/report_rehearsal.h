@@ -6,7 +6,9 @@
 typedef struct Rehearsal {
     int64_t tenants_per_second;
     int64_t first_result_ms;
-    int64_t peak_kb; /* most memory that this process had */
+    int64_t starts;           /* of attempts, that workers told of */
+    int64_t bytes_per_tenant; /* in the run table and the engine's */
+    int64_t peak_kb;          /* most memory that this process had */
 } Rehearsal;
 
 /* {results:[...], summary:{...}, rehearsal:{...}}, and for one that broke off why (`reason`, else NULL). */

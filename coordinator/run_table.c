@@ -316,6 +316,13 @@ bool run_table_skip(RunReport *report, const char *reason, Error *error)
     return true;
 }
 
+size_t run_table_bytes(const RunReport *report)
+{
+    return report->count * (sizeof *report->entries + sizeof *report->tenants.items) +
+           report->tenants.texts.bytes + record_set_count(report->plans) * sizeof(TenantMigrationStatus) +
+           record_set_count(report->results) * sizeof(TenantMigrationResult);
+}
+
 EngineTotals run_table_totals(const RunReport *report)
 {
     EngineTotals totals = {.total = report->count};

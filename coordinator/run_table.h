@@ -39,5 +39,8 @@ bool run_entry_finish_planned(RunReport *report, size_t index, Error *error) MUS
 /* Makes every entry a skipped one, for this reason. */
 bool run_table_skip(RunReport *report, const char *reason, Error *error) MUST_CHECK;
 
+/* Memory that the table and its list take. */
+size_t run_table_bytes(const RunReport *report);
+
 /* From the entries, always. */
 EngineTotals run_table_totals(const RunReport *report);

@@ -2,6 +2,7 @@
 #include "coordinator/cli/run.h"
 #include "coordinator/report.h"
 #include "coordinator/report_rehearsal.h"
+#include "coordinator/run_table.h"
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -13,6 +14,9 @@ static Rehearsal measure(const RunReport *report)
     return (Rehearsal){
         .tenants_per_second = done * 1000 / (report->duration_ms > 0 ? report->duration_ms : 1),
         .first_result_ms = report->first_result_ms,
+        .starts = (int64_t)report->starts,
+        .bytes_per_tenant =
+            report->count > 0 ? (int64_t)(run_table_bytes(report) / report->count) + ENGINE_TENANT_BYTES : 0,
         .peak_kb = usage.ru_maxrss,
     };
 }
