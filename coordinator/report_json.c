@@ -36,25 +36,42 @@ static bool print_inside(FILE *file, json_t *value, const char *indent, Error *e
     return true;
 }
 
-bool report_print_rows(FILE *file, const ReportRows *rows, json_t *rest, Error *error)
+/* Prints an object's members, each with what separates it from the one before it. */
+static bool print_members(FILE *file, json_t *object, bool *is_first, Error *error)
 {
-    bool ok = rest != NULL || error_memory(error);
-    if (ok)
-        fprintf(file, "{\n  \"%s\": [", rows->name);
-    for (size_t i = 0; ok && i < rows->count; i++) {
-        fputs(i > 0 ? ",\n    " : "\n    ", file);
-        ok = print_inside(file, rows->row(rows->report, i), "    ", error);
-    }
-    if (ok)
-        fputs(rows->count > 0 ? "\n  ]" : "]", file);
     const char *name;
     json_t *value;
-    json_object_foreach(rest, name, value)
+    json_object_foreach(object, name, value)
     {
-        if (ok)
-            fprintf(file, ",\n  \"%s\": ", name);
-        ok = ok && print_inside(file, json_incref(value), "  ", error);
+        fprintf(file, "%s\n  \"%s\": ", *is_first ? "" : ",", name);
+        *is_first = false;
+        if (!print_inside(file, json_incref(value), "  ", error))
+            return false;
     }
+    return true;
+}
+
+static bool print_list(FILE *file, const ReportRows *rows, bool *is_first, Error *error)
+{
+    fprintf(file, "%s\n  \"%s\": [", *is_first ? "" : ",", rows->name);
+    *is_first = false;
+    for (size_t i = 0; i < rows->count; i++) {
+        fputs(i > 0 ? ",\n    " : "\n    ", file);
+        if (!print_inside(file, rows->row(rows->report, i), "    ", error))
+            return false;
+    }
+    fputs(rows->count > 0 ? "\n  ]" : "]", file);
+    return true;
+}
+
+bool report_print_rows(FILE *file, json_t *head, const ReportRows *rows, json_t *rest, Error *error)
+{
+    bool is_first = true, ok = rest != NULL || error_memory(error);
+    if (ok)
+        fputc('{', file);
+    ok = ok && print_members(file, head, &is_first, error) && print_list(file, rows, &is_first, error) &&
+         print_members(file, rest, &is_first, error);
+    json_decref(head);
     json_decref(rest);
     if (!ok)
         return false;
@@ -99,7 +116,7 @@ bool report_migrate_rows(FILE *file, const RunReport *report, json_t *figures, c
         return error_memory(error);
     }
     const ReportRows rows = {"results", report->count, report, migrate_row};
-    return report_print_rows(file, &rows, rest, error);
+    return report_print_rows(file, NULL, &rows, rest, error);
 }
 
 bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error)
@@ -129,7 +146,7 @@ bool report_status_json(FILE *file, const RunReport *report, Error *error)
         return error_memory(error);
     }
     const ReportRows rows = {"tenants", report->count, report, status_row};
-    return report_print_rows(file, &rows, rest, error);
+    return report_print_rows(file, NULL, &rows, rest, error);
 }
 
 void report_error_json(FILE *file, const Error *error, const RecordList *refused_files)

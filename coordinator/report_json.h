@@ -7,7 +7,7 @@
 /* Prints and releases a document; false when it is NULL or cannot be written. */
 bool report_print_json(FILE *file, json_t *document, Error *error) MUST_CHECK;
 
-/* A document's first member: a list of as many rows as there are tenants. */
+/* A member of a document: a list of as many rows as there are tenants. */
 typedef struct ReportRows {
     const char *name;
     size_t count;
@@ -16,8 +16,10 @@ typedef struct ReportRows {
 } ReportRows;
 
 /* Prints a document row by row, however many there are, in the form that report_print_json() gives to all of
- * it. `rest` has the members behind the list and is released; NULL = memory ran out. */
-bool report_print_rows(FILE *file, const ReportRows *rows, json_t *rest, Error *error) MUST_CHECK;
+ * it. `head` has the members in front of the list (NULL = none), `rest` those behind it (NULL =
+ * memory ran out); both are released. */
+bool report_print_rows(FILE *file, json_t *head, const ReportRows *rows, json_t *rest,
+                       Error *error) MUST_CHECK;
 
 /* report_migrate_json() with a rehearsal's figures, which are released, or NULL. */
 bool report_migrate_rows(FILE *file, const RunReport *report, json_t *figures, const Error *reason,
