@@ -42,24 +42,27 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
     phase->host = run;
     bool ok = fleet_run_phase(run->fleet, phase, ret_outcome, error);
     free(tenants);
+    run->error = NULL;
     if (!ok || unreturned.code == ERROR_NONE)
         return ok;
     error_move(error, &unreturned);
     return false;
 }
 
-/* Where a callback's error goes: the first one counts. */
-static Error *error_of(MigratorRun *run, Error *later)
+/* Of what a callback could not return, the first counts. */
+static void remember(MigratorRun *run, Error *failed)
 {
-    return run->error->code == ERROR_NONE ? run->error : later;
+    if (run->error->code == ERROR_NONE)
+        error_move(run->error, failed);
 }
 
 static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
     (void)attempt;
     MigratorRun *run = host;
-    ERROR_CLEANUP Error later = {0};
-    (void)!run_entry_plan(run->report, index, outcome, record, error_of(run, &later));
+    ERROR_CLEANUP Error failed = {0};
+    if (!run_entry_plan(run->report, index, outcome, record, &failed))
+        remember(run, &failed);
     return 0;
 }
 
@@ -116,12 +119,13 @@ static bool plan(MigratorRun *run, Error *error)
 static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
     MigratorRun *run = host;
-    ERROR_CLEANUP Error later = {0};
+    ERROR_CLEANUP Error failed = {0};
     uint64_t key = 0;
     if (run->report->first_result_ms == 0)
         run->report->first_result_ms = clock_now_ms(&SYSTEM_CLOCK) - run->started_ms;
     size_t entry = run->work[index];
-    (void)!run_entry_merge(run->report, entry, outcome, attempt, record, &key, error_of(run, &later));
+    if (!run_entry_merge(run->report, entry, outcome, attempt, record, &key, &failed))
+        remember(run, &failed);
     if (run->report->entries[entry].state == TENANT_SUCCEEDED)
         run_record_tenant(run->record, entry);
     return key;
