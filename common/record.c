@@ -108,13 +108,109 @@ static bool copy_records(const RecordField *field, void *target, const void *sou
     return true;
 }
 
+static bool equal_plain(const RecordField *field, const void *a, const void *b)
+{
+    return field->kind == FIELD_BOOL ? *(const bool *)a == *(const bool *)b
+                                     : *(const int64_t *)a == *(const int64_t *)b;
+}
+
+/* NULL and "" are two things. */
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool equal_text(const RecordField *field, const void *a, const void *b)
+{
+    (void)field;
+    return same_text(*(char *const *)a, *(char *const *)b);
+}
+
+static bool equal_bytes(const RecordField *field, const void *a, const void *b)
+{
+    (void)field;
+    const ByteString *one = a, *other = b;
+    return one->length == other->length &&
+           (one->length == 0 || memcmp(one->data, other->data, one->length) == 0);
+}
+
+static bool equal_texts(const RecordField *field, const void *a, const void *b)
+{
+    (void)field;
+    const TextList *one = a, *other = b;
+    bool same = one->count == other->count;
+    for (size_t i = 0; same && i < one->count; i++)
+        same = same_text(one->items[i], other->items[i]);
+    return same;
+}
+
+static bool equal_records(const RecordField *field, const void *a, const void *b)
+{
+    const RecordList *one = a, *other = b;
+    bool same = one->count == other->count;
+    for (size_t i = 0; same && i < one->count; i++)
+        same = record_equal(field->of, (const char *)one->items + i * field->of->size,
+                            (const char *)other->items + i * field->of->size);
+    return same;
+}
+
+/* FNV-1a */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ at[i]) * 1099511628211u;
+    return hash;
+}
+
+static uint64_t hash_plain(uint64_t hash, const RecordField *field, const void *member)
+{
+    uint64_t value = field->kind == FIELD_BOOL ? *(const bool *)member : *(const uint64_t *)member;
+    return (hash ^ value) * 1099511628211u;
+}
+
+static uint64_t hash_text(uint64_t hash, const RecordField *field, const void *member)
+{
+    (void)field;
+    const char *text = *(char *const *)member;
+    return text != NULL ? hash_bytes(hash, text, strlen(text) + 1) : hash * 1099511628211u;
+}
+
+static uint64_t hash_byte_string(uint64_t hash, const RecordField *field, const void *member)
+{
+    (void)field;
+    const ByteString *bytes = member;
+    return hash_bytes(hash, bytes->data, bytes->length);
+}
+
+static uint64_t hash_texts(uint64_t hash, const RecordField *field, const void *member)
+{
+    const TextList *list = member;
+    for (size_t i = 0; i < list->count; i++)
+        hash = hash_text(hash, field, &list->items[i]);
+    return hash * 1099511628211u;
+}
+
+static uint64_t hash_records(uint64_t hash, const RecordField *field, const void *member)
+{
+    const RecordList *list = member;
+    for (size_t i = 0; i < list->count; i++)
+        hash ^= record_hash(field->of, (const char *)list->items + i * field->of->size) + i;
+    return hash * 1099511628211u;
+}
+
 static const struct {
     void (*clear)(const RecordField *field, void *member);
     bool (*copy)(const RecordField *field, void *target, const void *source); /* target is zeroed */
+    bool (*equal)(const RecordField *field, const void *a, const void *b);
+    uint64_t (*hash)(uint64_t hash, const RecordField *field, const void *member); /* continued */
 } KINDS[] = {
-    [FIELD_BOOL] = {clear_plain, copy_plain},  [FIELD_INT] = {clear_plain, copy_plain},
-    [FIELD_TEXT] = {clear_text, copy_text},    [FIELD_BYTES] = {clear_bytes, copy_bytes},
-    [FIELD_TEXTS] = {clear_texts, copy_texts}, [FIELD_RECORDS] = {clear_records, copy_records},
+    [FIELD_BOOL] = {clear_plain, copy_plain, equal_plain, hash_plain},
+    [FIELD_INT] = {clear_plain, copy_plain, equal_plain, hash_plain},
+    [FIELD_TEXT] = {clear_text, copy_text, equal_text, hash_text},
+    [FIELD_BYTES] = {clear_bytes, copy_bytes, equal_bytes, hash_byte_string},
+    [FIELD_TEXTS] = {clear_texts, copy_texts, equal_texts, hash_texts},
+    [FIELD_RECORDS] = {clear_records, copy_records, equal_records, hash_records},
 };
 
 void record_clear(const RecordType *type, void *record)
@@ -146,6 +242,26 @@ bool record_copy(const RecordType *type, void *ret_record, const void *record, E
         record_clear(type, copy);
     free(copy);
     return done || error_memory(error);
+}
+
+bool record_equal(const RecordType *type, const void *a, const void *b)
+{
+    bool same = true;
+    for (size_t i = 0; same && i < type->field_count; i++) {
+        const RecordField *field = &type->fields[i];
+        same = KINDS[field->kind].equal(field, field_of(field, a), field_of(field, b));
+    }
+    return same;
+}
+
+uint64_t record_hash(const RecordType *type, const void *record)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < type->field_count; i++) {
+        const RecordField *field = &type->fields[i];
+        hash = KINDS[field->kind].hash(hash, field, field_of(field, record));
+    }
+    return hash;
 }
 
 char **record_text(const RecordType *type, void *record, const char *name)

@@ -67,6 +67,10 @@ void record_clear(const RecordType *type, void *record);
 /* Deep copy into *ret_record, which is overwritten; untouched when memory runs out. */
 bool record_copy(const RecordType *type, void *ret_record, const void *record, Error *error) MUST_CHECK;
 
+/* Whether two records say the same, and a number that is the same when they do. */
+bool record_equal(const RecordType *type, const void *a, const void *b);
+uint64_t record_hash(const RecordType *type, const void *record);
+
 /* Where a record keeps the text that the type calls `name`; NULL when it has none. */
 char **record_text(const RecordType *type, void *record, const char *name);
 

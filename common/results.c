@@ -100,7 +100,7 @@ const RecordType TENANT_MIGRATION_STATUS_CLI =
         ROW(structure, "hint", FIELD_TEXT, FIELD_OPTIONAL, hint)
 
 static const RecordField DISCOVER_FIELDS[] = {
-    ROWS_OF(DiscoverResult, "tenants", FIELD_ALWAYS, tenants, &TENANT_RECORD),
+    ROW(DiscoverResult, "ids", FIELD_TEXTS, FIELD_ALWAYS, ids),
     FAILURE(DiscoverResult),
 };
 

@@ -25,10 +25,11 @@ typedef pgconvoy_tenant_migration_status TenantMigrationStatus;
 extern const RecordType TENANT_MIGRATION_STATUS;
 extern const RecordType TENANT_MIGRATION_STATUS_CLI; /* id, schema, format, applied, pending, status, ... */
 
-/* discover: tenants in the order the server gave them. Results of a tenant-less operation. */
+/* discover: the database's tenants in the order the server gave them. Nothing but their ids: a million of
+ * them have to fit into one result. */
 typedef struct DiscoverResult {
-    RecordList tenants; /* Tenant; schema is set by `schemas` discovery, else "" */
-    char *error;        /* NULL on success, like the four below */
+    TextList ids;
+    char *error; /* NULL on success, like the three below */
     char *sqlstate;
     char *detail;
     char *hint;

@@ -13,20 +13,6 @@ enum {
 static const char PLACEHOLDER[] = "{id}";
 static const size_t PLACEHOLDER_LENGTH = sizeof(PLACEHOLDER) - 1;
 
-#define ROW(name, member)                                                \
-    {                                                                    \
-        (name), FIELD_TEXT, FIELD_ALWAYS, offsetof(Tenant, member), NULL \
-    }
-
-static const RecordField TENANT_FIELDS[] = {
-    ROW("database", database),
-    ROW("id", id),
-    ROW("schema", schema),
-    {"refusal", FIELD_TEXT, FIELD_OPTIONAL, offsetof(Tenant, refusal), NULL},
-};
-
-const RecordType TENANT_RECORD = RECORD_TYPE("Tenant", Tenant, TENANT_FIELDS);
-
 /* What ids, schema names and templates have in common. */
 static bool name_check(const char *what, const char *name, size_t max, Error *error)
 {

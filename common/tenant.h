@@ -6,6 +6,7 @@
  * pg_*). Ids are refused when empty, longer than 255 bytes, not UTF-8 or with a control character.
  */
 #pragma once
+#include "common/arena.h"
 #include "common/error.h"
 #include "common/record.h"
 #include <stddef.h>
@@ -22,12 +23,12 @@ typedef struct Tenant {
     char *refusal; /* why nothing can be done with it; NULL = nothing speaks against it */
 } Tenant;
 
-extern const RecordType TENANT_RECORD;
-
+/* All texts of its tenants lie in `texts` and end with the list: whoever is dropped leaves them behind. */
 typedef struct TenantList {
     Tenant *items;
     size_t count;
     size_t capacity;
+    Arena texts;
 } TenantList;
 
 bool tenant_id_check(const char *id, Error *error) MUST_CHECK;
@@ -54,6 +55,13 @@ bool tenant_list_add(TenantList *list, const char *database, const char *id, Err
 /* The same for an id that need not be one: the tenant then has its refusal. Fails only when memory runs out.
  */
 bool tenant_list_add_any(TenantList *list, const char *database, const char *id, Error *error) MUST_CHECK;
+
+/* Appends a tenant as another list, or a record of its own, has it. */
+bool tenant_list_add_copy(TenantList *list, const Tenant *tenant, Error *error) MUST_CHECK;
+
+/* Sets the schema or refusal of one of the list's tenants to a copy of `value`. */
+bool tenant_list_set_text(TenantList *list, char **text, const char *value, Error *error) MUST_CHECK;
+bool tenant_list_set_database(TenantList *list, size_t index, const char *name, Error *error) MUST_CHECK;
 
 /* Applies the template to every tenant and refuses different ids of one database that share a schema. */
 bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *error) MUST_CHECK;

@@ -3,55 +3,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct TenantKey {
-    const char *database;
-    const char *name;
-} TenantKey;
-
-/* uthash hashes and compares the texts of a key, not its two pointers, and reports a failed allocation by
- * leaving hh.tbl NULL instead of ending the process. */
-static unsigned key_hash(const TenantKey *key);
-static int key_compare(const TenantKey *a, const TenantKey *b);
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(key, length, hash) ((hash) = key_hash((const TenantKey *)(key)))
-#define HASH_KEYCMP(a, b, length) key_compare((const TenantKey *)(a), (const TenantKey *)(b))
-#include <uthash.h>
-
 typedef struct TenantEntry {
-    TenantKey key;
+    const char *database, *name;
     size_t position;
-    UT_hash_handle hh;
 } TenantEntry;
 
+typedef struct Slot {
+    uint32_t hash;
+    uint32_t entry; /* its number from 1; 0 = the slot is free */
+} Slot;
+
+/* Open addressing: a fleet's index comes and goes several times in a run, and a hash with a header for each
+ * element takes more memory than the tenants. Never more than half full. */
 struct TenantIndex {
-    TenantEntry *table; /* head of the hash; entries live in `entries` */
     TenantEntry *entries;
     size_t count, capacity;
+    Slot *slots;
+    size_t slot_count; /* a power of two */
 };
 
-static unsigned key_hash(const TenantKey *key)
+/* FNV-1a, with the end of the database's name as a byte of its own. */
+static uint32_t hash_of(const char *database, const char *name)
 {
-    unsigned database, name;
-    HASH_JEN(key->database, strlen(key->database), database);
-    HASH_JEN(key->name, strlen(key->name), name);
-    return database * 31 + name;
-}
-
-static int key_compare(const TenantKey *a, const TenantKey *b)
-{
-    int order = strcmp(a->name, b->name);
-    return order != 0 ? order : strcmp(a->database, b->database);
+    uint64_t hash = 14695981039346656037u;
+    for (const char *c = database; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    hash *= 1099511628211u;
+    for (const char *c = name; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return (uint32_t)(hash ^ (hash >> 32));
 }
 
 TenantIndex *tenant_index_new(size_t capacity, Error *error)
 {
     TenantIndex *index = calloc(1, sizeof(*index));
-    if (index == NULL || (index->entries = calloc(capacity + 1, sizeof(*index->entries))) == NULL) {
+    size_t slots = 16;
+    while (slots / 2 < capacity && slots < UINT32_MAX)
+        slots *= 2;
+    bool possible = index != NULL && slots / 2 >= capacity;
+    if (possible) {
+        *index = (TenantIndex){.capacity = capacity, .slot_count = slots};
+        index->entries = calloc(capacity + 1, sizeof(*index->entries));
+        index->slots = calloc(slots, sizeof(*index->slots));
+    }
+    if (!possible || index->entries == NULL || index->slots == NULL) {
         error_memory(error);
         tenant_index_free(index);
         return NULL;
     }
-    index->capacity = capacity;
     return index;
 }
 
@@ -59,8 +58,8 @@ void tenant_index_free(TenantIndex *index)
 {
     if (index == NULL)
         return;
-    HASH_CLEAR(hh, index->table);
     free(index->entries);
+    free(index->slots);
     free(index);
 }
 
@@ -69,12 +68,23 @@ void tenant_index_release(TenantIndex **index)
     tenant_index_free(*index);
 }
 
+/* The pair's slot, or the free one where it belongs. */
+static Slot *find_slot(const TenantIndex *index, uint32_t hash, const char *database, const char *name)
+{
+    for (size_t at = hash;; at++) {
+        Slot *slot = &index->slots[at & (index->slot_count - 1)];
+        if (slot->entry == 0)
+            return slot;
+        const TenantEntry *entry = &index->entries[slot->entry - 1];
+        if (slot->hash == hash && strcmp(entry->name, name) == 0 && strcmp(entry->database, database) == 0)
+            return slot;
+    }
+}
+
 size_t tenant_index_find(const TenantIndex *index, const char *database, const char *name)
 {
-    TenantKey key = {database, name};
-    TenantEntry *found;
-    HASH_FIND(hh, index->table, &key, sizeof(key), found);
-    return found != NULL ? found->position : TENANT_INDEX_NONE;
+    const Slot *slot = find_slot(index, hash_of(database, name), database, name);
+    return slot->entry != 0 ? index->entries[slot->entry - 1].position : TENANT_INDEX_NONE;
 }
 
 bool tenant_index_add(TenantIndex *index, const char *database, const char *name, size_t position,
@@ -82,11 +92,9 @@ bool tenant_index_add(TenantIndex *index, const char *database, const char *name
 {
     if (index->count == index->capacity)
         return error_set(error, ERROR_MEMORY, "the index of tenants is full at %zu", index->capacity);
-    TenantEntry *entry = &index->entries[index->count];
-    *entry = (TenantEntry){.key = {database, name}, .position = position};
-    HASH_ADD(hh, index->table, key, sizeof(entry->key), entry);
-    if (entry->hh.tbl == NULL)
-        return error_memory(error);
-    index->count++;
+    uint32_t hash = hash_of(database, name);
+    Slot *slot = find_slot(index, hash, database, name);
+    index->entries[index->count++] = (TenantEntry){database, name, position};
+    *slot = (Slot){hash, (uint32_t)index->count};
     return true;
 }

@@ -17,7 +17,7 @@ void tenant_index_free(TenantIndex *index);
 /* The position held for this pair, or TENANT_INDEX_NONE. */
 size_t tenant_index_find(const TenantIndex *index, const char *database, const char *name);
 
-/* Adds a pair that is not in the index yet. False when memory ran out. */
+/* Adds a pair that is not in the index yet. False, with ERROR_MEMORY, when it is full. */
 bool tenant_index_add(TenantIndex *index, const char *database, const char *name, size_t position,
                       Error *error) MUST_CHECK;
 

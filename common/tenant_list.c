@@ -16,17 +16,46 @@ static bool list_reserve(TenantList *list)
     return true;
 }
 
+bool tenant_list_set_text(TenantList *list, char **text, const char *value, Error *error)
+{
+    char *copy = arena_text(&list->texts, value);
+    if (copy == NULL)
+        return error_memory(error);
+    *text = copy;
+    return true;
+}
+
+/* Lists go by database, mostly: a tenant shares the name with the one before it. */
+bool tenant_list_set_database(TenantList *list, size_t index, const char *name, Error *error)
+{
+    Tenant *tenant = &list->items[index];
+    if (index == 0 || strcmp(tenant[-1].database, name) != 0)
+        return tenant_list_set_text(list, &tenant->database, name, error);
+    tenant->database = tenant[-1].database;
+    return true;
+}
+
 static bool append(TenantList *list, const char *database, const char *id, Error *error)
 {
     if (!list_reserve(list))
         return error_memory(error);
-    Tenant tenant = {.database = strdup(database), .id = strdup(id), .schema = strdup("")};
-    if (tenant.database == NULL || tenant.id == NULL || tenant.schema == NULL) {
-        record_clear(&TENANT_RECORD, &tenant);
-        return error_memory(error);
-    }
-    list->items[list->count++] = tenant;
+    Tenant *tenant = &list->items[list->count];
+    *tenant = (Tenant){.schema = (char *)""};
+    if (!tenant_list_set_database(list, list->count, database, error) ||
+        !tenant_list_set_text(list, &tenant->id, id, error))
+        return false;
+    list->count++;
     return true;
+}
+
+bool tenant_list_add_copy(TenantList *list, const Tenant *tenant, Error *error)
+{
+    const Tenant copied = *tenant; /* it may stand in this list, which may move */
+    if (!append(list, copied.database, copied.id, error))
+        return false;
+    Tenant *added = &list->items[list->count - 1];
+    return tenant_list_set_text(list, &added->schema, copied.schema, error) &&
+           (copied.refusal == NULL || tenant_list_set_text(list, &added->refusal, copied.refusal, error));
 }
 
 bool tenant_list_add(TenantList *list, const char *database, const char *id, Error *error)
@@ -42,9 +71,8 @@ bool tenant_list_add_any(TenantList *list, const char *database, const char *id,
     if (tenant_id_check(id, &refused))
         return true;
     Tenant *tenant = &list->items[list->count - 1];
-    tenant->refusal = refused.message;
-    refused.message = NULL;
-    return tenant->refusal != NULL || error_memory(error);
+    return refused.message != NULL ? tenant_list_set_text(list, &tenant->refusal, refused.message, error)
+                                   : error_memory(error);
 }
 
 static bool refuse_shared_schema(const Tenant *first, const Tenant *second, const char *schema_template,
@@ -64,13 +92,13 @@ bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *e
     for (size_t i = 0; i < list->count; i++) {
         Tenant *tenant = &list->items[i];
         char *schema = schema_from_template(schema_template, tenant->id, error);
-        if (schema == NULL)
+        bool set = schema != NULL && tenant_list_set_text(list, &tenant->schema, schema, error);
+        free(schema);
+        if (!set)
             return false;
-        free(tenant->schema);
-        tenant->schema = schema;
-        size_t owner = tenant_index_find(owners, tenant->database, schema);
+        size_t owner = tenant_index_find(owners, tenant->database, tenant->schema);
         if (owner == TENANT_INDEX_NONE) {
-            if (!tenant_index_add(owners, tenant->database, schema, i, error))
+            if (!tenant_index_add(owners, tenant->database, tenant->schema, i, error))
                 return false;
         } else if (strcmp(list->items[owner].id, tenant->id) != 0) {
             return refuse_shared_schema(&list->items[owner], tenant, schema_template, error);
@@ -83,12 +111,9 @@ bool tenant_list_resolve(TenantList *list, const char *schema_template, Error *e
 static size_t drop_flagged(TenantList *list, const bool *dropped)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        if (dropped[i])
-            record_clear(&TENANT_RECORD, &list->items[i]);
-        else
+    for (size_t i = 0; i < list->count; i++)
+        if (!dropped[i])
             list->items[kept++] = list->items[i];
-    }
     size_t count = list->count - kept;
     list->count = kept;
     return count;
@@ -140,13 +165,13 @@ bool tenant_list_exclude(TenantList *list, const TenantList *excluded, Error *er
 
 void tenant_list_truncate(TenantList *list, size_t limit)
 {
-    while (list->count > limit)
-        record_clear(&TENANT_RECORD, &list->items[--list->count]);
+    if (list->count > limit)
+        list->count = limit;
 }
 
 void tenant_list_clear(TenantList *list)
 {
-    tenant_list_truncate(list, 0);
+    arena_clear(&list->texts);
     free(list->items);
     *list = (TenantList){0};
 }

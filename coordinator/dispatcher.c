@@ -371,6 +371,7 @@ static bool keep_outcome(Dispatcher *dispatcher, PhaseOutcome *ret_outcome, Erro
         .totals = engine_totals(engine),
         .abort_reason = engine_abort_reason(engine),
         .cancelled = dispatcher->cancelling,
+        .starts = dispatcher->starts,
         .states = calloc(count + 1, sizeof *outcome.states),
         .outcomes = calloc(count + 1, sizeof *outcome.outcomes),
         .attempts = calloc(count + 1, sizeof *outcome.attempts),
@@ -415,6 +416,7 @@ bool dispatcher_run(Dispatcher *dispatcher, const Phase *phase, PhaseOutcome *re
     dispatcher->phase = phase;
     dispatcher->phase_number++;
     dispatcher->complete = false;
+    dispatcher->starts = 0;
     dispatcher->aborted_by_policy = false;
     dispatcher->alone_since_ms = 0;
     bool ok = start_engine(dispatcher, phase, error);

@@ -69,6 +69,7 @@ typedef struct PhaseOutcome {
     EngineAbort abort_reason;
     bool aborted, cancelled;
     bool aborted_by_policy; /* on_failed or a failure limit, not the host */
+    size_t starts;          /* of attempts, that workers told of */
     TenantState *states;
     Outcome *outcomes;
     uint32_t *attempts;

@@ -65,6 +65,7 @@ struct Dispatcher {
     int64_t phase_number;
     Engine *engine;
     const RegisteredWorker **holders; /* by tenant: who got the newest attempt */
+    size_t starts;                    /* heard of */
     uint32_t last_engine_id;
     size_t engine_databases;
     bool aborted_by_policy;

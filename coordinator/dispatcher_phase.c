@@ -59,6 +59,7 @@ static bool handle_start(Dispatcher *dispatcher, RegisteredWorker *worker, const
         if (!is_plausible(dispatcher, worker, start->phase, leases[i].index, leases[i].attempt) ||
             !worker->joined)
             continue;
+        dispatcher->starts++;
         EngineEvent event = {.kind = ENGINE_STARTED,
                              .worker = worker->engine_id,
                              .tenant = (uint32_t)leases[i].index,

@@ -15,7 +15,7 @@ typedef struct DriftRun {
 } DriftRun;
 
 /* The one tenant that the reference names, whether the list has it or not. */
-static bool find_reference(DriftRun *run, Tenant *ret_tenant, Error *error)
+static bool find_reference(DriftRun *run, TenantList *ret_one, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
     FleetRequest one = {.config = request->config, .tenants = run->request->reference};
@@ -25,14 +25,11 @@ static bool find_reference(DriftRun *run, Tenant *ret_tenant, Error *error)
                              .schema_name = request->schema_name,
                              .refuse_alone = true,
                              .host = request->host};
-    TenantList list = {0};
     run->fleet.request = &one;
-    bool ok = fleet_list(&run->fleet, &list, error);
+    bool ok = fleet_list(&run->fleet, ret_one, error);
     run->fleet.request = request;
-    if (ok && list.count != 1)
+    if (ok && ret_one->count != 1)
         ok = error_set(error, ERROR_USAGE, "\"%s\" is not one tenant", run->request->reference);
-    ok = ok && record_copy(&TENANT_RECORD, ret_tenant, &list.items[0], error);
-    tenant_list_clear(&list);
     return ok;
 }
 
@@ -41,24 +38,18 @@ static bool is_tenant(const Tenant *a, const Tenant *b)
     return strcmp(a->database, b->database) == 0 && strcmp(a->id, b->id) == 0;
 }
 
-/* Takes the reference over and puts it in front; the list holds it once afterwards. Adding it first makes
- * room, also for one that the list did not have. */
-static bool put_first(TenantList *list, Tenant *reference, Error *error)
+/* Puts the reference in front; the list holds it once afterwards, also when it was not there. */
+static bool put_first(TenantList *list, const Tenant *reference, Error *error)
 {
-    size_t kept = 0;
-    if (!tenant_list_add_any(list, reference->database, reference->id, error)) {
-        record_clear(&TENANT_RECORD, reference);
+    if (!tenant_list_add_copy(list, reference, error))
         return false;
-    }
-    record_clear(&TENANT_RECORD, &list->items[--list->count]);
-    for (size_t i = 0; i < list->count; i++) {
-        if (is_tenant(&list->items[i], reference))
-            record_clear(&TENANT_RECORD, &list->items[i]);
-        else
+    Tenant first = list->items[list->count - 1];
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count - 1; i++)
+        if (!is_tenant(&list->items[i], &first))
             list->items[kept++] = list->items[i];
-    }
     memmove(list->items + 1, list->items, kept * sizeof *list->items);
-    list->items[0] = *reference;
+    list->items[0] = first;
     list->count = kept + 1;
     return true;
 }
@@ -66,15 +57,16 @@ static bool put_first(TenantList *list, Tenant *reference, Error *error)
 static bool list_tenants(DriftRun *run, Error *error)
 {
     TenantList *list = &run->report->tenants;
-    Tenant reference = {0};
+    TenantList one = {0};
     if (!fleet_list(&run->fleet, list, error))
         return false;
     if (list->count == 0)
         return true;
-    bool known = run->request->reference != NULL
-                     ? find_reference(run, &reference, error)
-                     : record_copy(&TENANT_RECORD, &reference, &list->items[0], error);
-    return known && put_first(list, &reference, error);
+    bool named = run->request->reference != NULL;
+    bool ok = (!named || find_reference(run, &one, error)) &&
+              put_first(list, named ? &one.items[0] : &list->items[0], error);
+    tenant_list_clear(&one);
+    return ok;
 }
 
 static bool fail_entry(DriftEntry *entry, const char *message, const char *sqlstate, const char *outcome)

@@ -275,6 +275,17 @@ EngineTotals engine_totals(const Engine *engine)
     return totals;
 }
 
+EngineTotals engine_progress(const Engine *engine)
+{
+    const size_t *counts = engine->counts;
+    return (EngineTotals){.total = engine->spec.tenant_count,
+                          .succeeded = counts[TENANT_SUCCEEDED],
+                          .failed = counts[TENANT_FAILED],
+                          .skipped = counts[TENANT_SKIPPED],
+                          .pending = counts[TENANT_PENDING],
+                          .in_flight = engine->leased};
+}
+
 size_t engine_unreachable(const Engine *engine)
 {
     size_t tenants = 0;

@@ -31,6 +31,8 @@
 #define ENGINE_NONE UINT32_MAX
 #define ENGINE_MAX_SLOTS 4096 /* of one worker; it comes from a peer and sizes tables */
 
+enum { ENGINE_TENANT_BYTES = 56 };
+
 typedef struct Engine Engine;
 
 typedef enum EngineSchedule {
@@ -128,6 +130,10 @@ bool engine_next(Engine *engine, int64_t now_ms, EngineAction *ret_action);
 /* When engine_next() may have something new without an event (a busy tenant's next try); INT64_MAX = never.
  */
 int64_t engine_wakeup_ms(const Engine *engine);
+
+/* The same numbers as they are counted while a run goes on, for displays: costs nothing, however many tenants
+ * there are. */
+EngineTotals engine_progress(const Engine *engine);
 
 /* From the tenant table, always: total == succeeded + failed + skipped + pending. */
 EngineTotals engine_totals(const Engine *engine);

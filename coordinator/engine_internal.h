@@ -41,7 +41,7 @@ typedef struct TenantRow {
     bool admitted : 1;   /* part of the current batch or an earlier one */
 } TenantRow;
 
-_Static_assert(sizeof(TenantRow) <= 56, "a million tenants must stay cheap");
+_Static_assert(sizeof(TenantRow) == ENGINE_TENANT_BYTES, "a million tenants must stay cheap");
 
 typedef struct Queue {
     uint32_t head, tail;
@@ -111,6 +111,7 @@ struct Engine {
     size_t admit_next;   /* database that gives the next tenant to a batch */
     size_t serve_next;   /* database that is served next */
     int64_t in_flight;   /* tenants, or set jobs */
+    size_t leased;       /* tenants, also of set jobs */
     Worker *reserved;    /* falls idle for a suspect ... */
     uint32_t suspect_of; /* ... of this database */
     uint64_t last_job;

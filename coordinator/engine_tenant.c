@@ -41,6 +41,7 @@ void tenant_lease(Engine *engine, uint32_t tenant, Worker *worker, uint32_t job)
     if (!MUTANT(MUTANT_SAME_ATTEMPT) || row->attempt == 0)
         row->attempt++;
     row->leased = true;
+    engine->leased++;
     row->worker = worker->id;
     row->job = job;
     row->previous = ENGINE_NONE;
@@ -64,6 +65,7 @@ void tenant_lease_end(Engine *engine, uint32_t tenant, Worker *worker)
     else
         worker->leases = row->next;
     row->leased = false;
+    engine->leased--;
     row->started = false;
     if (row->job != ENGINE_NONE) {
         if (--engine->jobs[row->job].leases > 0)

@@ -36,7 +36,7 @@ static Request poll_host(void *host)
 static void report_progress(void *host, const Engine *engine)
 {
     const FleetRequest *request = ((Fleet *)host)->request;
-    EngineTotals totals = engine_totals(engine);
+    EngineTotals totals = engine_progress(engine);
     if (request->on_progress != NULL)
         request->on_progress(request->host, &totals);
 }

@@ -87,6 +87,9 @@ typedef struct FleetFiles {
  * when this fails; *ret_files must not move. */
 bool fleet_load_files(const FleetRequest *request, bool shared, FleetFiles *ret_files,
                       Error *error) MUST_CHECK;
+
+/* For what needs no migrations: an empty bundle, which a run has all the same. */
+bool fleet_no_files(FleetFiles *ret_files, Error *error) MUST_CHECK;
 void fleet_files_clear(FleetFiles *files);
 
 /* `bundle` must outlive the fleet, and may be NULL until fleet_use(). fleet_close() is due even when this

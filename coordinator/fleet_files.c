@@ -22,6 +22,12 @@ bool fleet_load_files(const FleetRequest *request, bool shared, FleetFiles *ret_
     return bundle_digest(&ret_files->loaded, error);
 }
 
+bool fleet_no_files(FleetFiles *ret_files, Error *error)
+{
+    *ret_files = (FleetFiles){.bundle = &ret_files->loaded};
+    return bundle_digest(&ret_files->loaded, error);
+}
+
 void fleet_files_clear(FleetFiles *files)
 {
     bundle_clear(&files->loaded);

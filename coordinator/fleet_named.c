@@ -39,18 +39,17 @@ bool fleet_named_list(const FleetRequest *request, const TextList *databases, Te
     return ok;
 }
 
-bool fleet_refuse(Tenant *tenant, Error *error, const char *format, ...)
+bool fleet_refuse(TenantList *list, Tenant *tenant, Error *error, const char *format, ...)
 {
     if (tenant->refusal != NULL)
         return true;
+    BUFFER_CLEANUP Buffer reason = {0};
     va_list args;
     va_start(args, format);
-    int length = vasprintf(&tenant->refusal, format, args);
+    buffer_append_vf(&reason, format, args);
     va_end(args);
-    if (length >= 0)
-        return true;
-    tenant->refusal = NULL;
-    return error_memory(error);
+    return buffer_failed(&reason) ? error_memory(error)
+                                  : tenant_list_set_text(list, &tenant->refusal, buffer_text(&reason), error);
 }
 
 /* A template's words stay in the result also when they make no good schema. */
@@ -67,7 +66,7 @@ static char *expand(const char *schema_template, const char *id)
     return buffer_take(&schema);
 }
 
-static bool resolve(const FleetRequest *request, Tenant *tenant, Error *error)
+static bool resolve(const FleetRequest *request, TenantList *list, Tenant *tenant, Error *error)
 {
     ERROR_CLEANUP Error refused = {0};
     bool asked = request->schema_name != NULL;
@@ -78,20 +77,21 @@ static bool resolve(const FleetRequest *request, Tenant *tenant, Error *error)
     if (schema == NULL && !asked)
         return error_memory(error);
     if (schema == NULL)
-        return fleet_refuse(tenant, error, "%s",
+        return fleet_refuse(list, tenant, error, "%s",
                             refused.message != NULL ? refused.message
                                                     : "schema_name failed and did not say why");
-    free(tenant->schema);
-    tenant->schema = schema;
-    return schema_name_check(schema, &refused) || fleet_refuse(tenant, error, "%s", refused.message);
+    bool set = tenant_list_set_text(list, &tenant->schema, schema, error);
+    free(schema);
+    return set && (schema_name_check(tenant->schema, &refused) ||
+                   fleet_refuse(list, tenant, error, "%s", refused.message));
 }
 
 /* Which of them the schema belongs to, nobody can tell. */
-static bool refuse_both(Tenant *first, Tenant *second, Error *error)
+static bool refuse_both(TenantList *list, Tenant *first, Tenant *second, Error *error)
 {
-    return fleet_refuse(first, error, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
+    return fleet_refuse(list, first, error, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
                         second->id, second->schema) &&
-           fleet_refuse(second, error, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
+           fleet_refuse(list, second, error, "tenants \"%s\" and \"%s\" would share schema \"%s\"", first->id,
                         second->id, second->schema);
 }
 
@@ -102,7 +102,7 @@ bool fleet_named_resolve(const FleetRequest *request, TenantList *list, Error *e
         return false;
     for (size_t i = 0; i < list->count; i++) {
         Tenant *tenant = &list->items[i];
-        if (!resolve(request, tenant, error))
+        if (!resolve(request, list, tenant, error))
             return false;
         if (tenant->refusal != NULL)
             continue;
@@ -111,7 +111,7 @@ bool fleet_named_resolve(const FleetRequest *request, TenantList *list, Error *e
             if (!tenant_index_add(owners, tenant->database, tenant->schema, i, error))
                 return false;
         } else if (strcmp(list->items[owner].id, tenant->id) != 0 &&
-                   !refuse_both(&list->items[owner], tenant, error))
+                   !refuse_both(list, &list->items[owner], tenant, error))
             return false;
     }
     return true;

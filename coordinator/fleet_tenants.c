@@ -9,7 +9,7 @@
 typedef struct Discovery {
     const TextList *databases; /* phase index -> name */
     bool *done;                /* by phase index: its ids were found, and are ... */
-    RecordList *found;         /* ... here, as Tenant */
+    TextList *found;           /* ... here */
     Error error;               /* what went wrong last, while an attempt at ... */
     uint32_t failed;           /* ... this phase index */
 } Discovery;
@@ -47,8 +47,8 @@ static uint64_t keep_discovered(void *host, uint32_t index, uint32_t attempt, Ou
         return 0;
     }
     discovery->done[index] = true;
-    discovery->found[index] = result->tenants;
-    result->tenants = (RecordList){0};
+    discovery->found[index] = result->ids;
+    result->ids = (TextList){0};
     return 0;
 }
 
@@ -75,9 +75,9 @@ static bool list_discovered(const Discovery *discovery, size_t databases, Tenant
 {
     for (size_t d = 0; d < databases; d++) {
         const char *database = discovery->databases->items[d];
-        const Tenant *tenants = discovery->found[d].items;
-        for (size_t i = 0; i < discovery->found[d].count; i++)
-            if (!tenant_list_add(list, database, tenants[i].id, error)) {
+        const TextList *ids = &discovery->found[d];
+        for (size_t i = 0; i < ids->count; i++)
+            if (!tenant_list_add(list, database, ids->items[i], error)) {
                 error_prefix(error, "tenant discovery on database \"%s\"", database);
                 return false;
             }
@@ -87,12 +87,8 @@ static bool list_discovered(const Discovery *discovery, size_t databases, Tenant
 
 static void discovery_clear(Discovery *discovery, size_t databases)
 {
-    for (size_t d = 0; discovery->found != NULL && d < databases; d++) {
-        Tenant *tenants = discovery->found[d].items;
-        for (size_t i = 0; i < discovery->found[d].count; i++)
-            record_clear(&TENANT_RECORD, &tenants[i]);
-        free(tenants);
-    }
+    for (size_t d = 0; discovery->found != NULL && d < databases; d++)
+        text_list_clear(&discovery->found[d]);
     free(discovery->found);
     free(discovery->done);
     error_clear(&discovery->error);
@@ -183,14 +179,11 @@ static bool assign_databases(const TextList *databases, bool refuse_alone, Tenan
             if (!refuse_alone || databases->count == 0)
                 return refuse_database(tenant, databases->count, error);
             refuse_database(tenant, databases->count, &refused);
-            if (!fleet_refuse(tenant, error, "%s", refused.message))
+            if (!fleet_refuse(list, tenant, error, "%s", refused.message))
                 return false;
         }
-        char *name = strdup(databases->items[0]);
-        if (name == NULL)
-            return error_memory(error);
-        free(tenant->database);
-        tenant->database = name;
+        if (!tenant_list_set_database(list, i, databases->items[0], error))
+            return false;
     }
     return true;
 }
@@ -211,12 +204,7 @@ static bool list_shared(const TextList *databases, TenantList *list, Error *erro
     for (size_t i = 0; i < databases->count; i++) {
         if (!tenant_list_add(list, databases->items[i], SHARED_ID, error))
             return false;
-        Tenant *added = &list->items[list->count - 1];
-        char *schema = strdup(SHARED_SCHEMA);
-        if (schema == NULL)
-            return error_memory(error);
-        free(added->schema);
-        added->schema = schema;
+        list->items[list->count - 1].schema = (char *)SHARED_SCHEMA;
     }
     return true;
 }
@@ -256,9 +244,14 @@ static bool resolve(const FleetRequest *request, TenantList *list, Error *error)
 /* The last thing, so that results name schemas all the same. */
 static bool refuse_all(const Fleet *fleet, TenantList *list, Error *error)
 {
-    for (size_t i = 0; fleet->refusal != NULL && i < list->count; i++)
-        if (!fleet_refuse(&list->items[i], error, "%s", fleet->refusal))
-            return false;
+    char *reason = NULL;
+    if (fleet->refusal == NULL)
+        return true;
+    if (!tenant_list_set_text(list, &reason, fleet->refusal, error))
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].refusal == NULL)
+            list->items[i].refusal = reason;
     return true;
 }
 

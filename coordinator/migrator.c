@@ -17,6 +17,8 @@ enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more t
 bool migrator_load(MigratorRun *run, Error *error)
 {
     const FleetRequest *request = &run->request->fleet;
+    if (run->request->action == RUN_REHEARSE)
+        return fleet_no_files(&run->files, error);
     if ((run->shared && !shared_is_configured(request->config, error)) ||
         !fleet_load_files(request, run->shared, &run->files, error))
         return false;
@@ -33,25 +35,47 @@ static bool run_phase(MigratorRun *run, Phase *phase, const uint32_t *work, size
         return error_memory(error);
     for (size_t i = 0; i < count; i++)
         tenants[i] = run->report->entries[work != NULL ? work[i] : i].tenant;
+    ERROR_CLEANUP Error unreturned = {0};
+    run->error = &unreturned;
     phase->tenants = tenants;
     phase->tenant_count = count;
     phase->host = run;
     bool ok = fleet_run_phase(run->fleet, phase, ret_outcome, error);
     free(tenants);
-    return ok;
+    run->error = NULL;
+    if (!ok || unreturned.code == ERROR_NONE)
+        return ok;
+    error_move(error, &unreturned);
+    return false;
+}
+
+/* Of what a callback could not return, the first counts. */
+static void remember(MigratorRun *run, Error *failed)
+{
+    if (run->error->code == ERROR_NONE)
+        error_move(run->error, failed);
 }
 
 static uint64_t keep_status(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
     (void)attempt;
     MigratorRun *run = host;
-    run_entry_plan(&run->report->entries[index], outcome, record);
+    ERROR_CLEANUP Error failed = {0};
+    if (!run_entry_plan(run->report, index, outcome, record, &failed))
+        remember(run, &failed);
     return 0;
 }
 
+/* What is done to tenants that need it. */
 static OperationId operation_of(const MigratorRun *run)
 {
-    return run->request->action == RUN_MARK_APPLIED ? OPERATION_MARK_APPLIED : OPERATION_MIGRATE;
+    static const OperationId OPERATIONS[] = {
+        [RUN_MIGRATE] = OPERATION_MIGRATE,
+        [RUN_MARK_APPLIED] = OPERATION_MARK_APPLIED,
+        [RUN_STATUS] = OPERATION_STATUS,
+        [RUN_REHEARSE] = OPERATION_NULL,
+    };
+    return OPERATIONS[run->request->action];
 }
 
 /* Whoever is up to date goes to a worker as well: its hooks want to hear of it. */
@@ -75,9 +99,8 @@ static bool plan(MigratorRun *run, Error *error)
     for (size_t i = 0; run->request->action == RUN_STATUS && i < run->report->count; i++) {
         bool known = outcome.outcomes != NULL;
         Error ignored = {0};
-        if (!run_entry_fill_status(&run->report->entries[i],
-                                   known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
-                                   run->report->several_databases, ok ? error : &ignored))
+        if (!run_entry_fill_status(run->report, i, known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
+                                   ok ? error : &ignored))
             ok = false;
         error_clear(&ignored);
     }
@@ -96,12 +119,15 @@ static bool plan(MigratorRun *run, Error *error)
 static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcome outcome, void *record)
 {
     MigratorRun *run = host;
+    ERROR_CLEANUP Error failed = {0};
     uint64_t key = 0;
-    RunEntry *entry = &run->report->entries[run->work[index]];
-    if (!run_entry_merge(entry, outcome, attempt, record, &key) && run->error->code == ERROR_NONE)
-        error_memory(run->error);
-    if (entry->state == TENANT_SUCCEEDED)
-        run_record_tenant(run->record, run->work[index]);
+    if (run->report->first_result_ms == 0)
+        run->report->first_result_ms = clock_now_ms(&SYSTEM_CLOCK) - run->started_ms;
+    size_t entry = run->work[index];
+    if (!run_entry_merge(run->report, entry, outcome, attempt, record, &key, &failed))
+        remember(run, &failed);
+    if (run->report->entries[entry].state == TENANT_SUCCEEDED)
+        run_record_tenant(run->record, entry);
     return key;
 }
 
@@ -109,7 +135,8 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
 static const char *plan_of(void *host, uint32_t index)
 {
     const MigratorRun *run = host;
-    return run->report->entries[run->work[index]].status.plan;
+    const TenantMigrationStatus *plan = run->report->entries[run->work[index]].plan;
+    return plan != NULL ? plan->plan : NULL;
 }
 
 /* The default policy is the configured one; the caller's callback may add to it. */
@@ -117,12 +144,10 @@ static bool tenant_failed(void *host, uint32_t index)
 {
     MigratorRun *run = host;
     const RunRequest *request = run->request;
-    RunEntry *entry = &run->report->entries[run->work[index]];
-    bool abort = fleet_aborts_on_error(&request->fleet, entry->result.sqlstate);
-    if (entry->result.tenant_id == NULL)
-        entry->result.tenant_id = strdup(entry->tenant->id);
+    const TenantMigrationResult result = run_report_result(run->report, run->work[index]);
+    bool abort = fleet_aborts_on_error(&request->fleet, result.sqlstate);
     run_record_tenant(run->record, run->work[index]);
-    if (request->on_failed != NULL && request->on_failed(request->fleet.host, &entry->result))
+    if (request->on_failed != NULL && request->on_failed(request->fleet.host, &result))
         abort = true;
     return abort;
 }
@@ -161,21 +186,8 @@ static bool finish_without_work(MigratorRun *run, Error *error)
 {
     RunReport *report = run->report;
     for (size_t i = 0; i < report->count; i++) {
-        RunEntry *entry = &report->entries[i];
-        bool readable = entry->status.status != NULL && strcmp(entry->status.status, "error") != 0;
-        if (entry->state == TENANT_PENDING && !run->request->dry_run)
-            continue;
-        bool stopped = entry->status.status == NULL;
-        TenantState state = readable ? TENANT_SUCCEEDED : stopped ? TENANT_SKIPPED : TENANT_FAILED;
-        Outcome outcome = readable ? OUTCOME_ALREADY : stopped ? OUTCOME_NOT_STARTED : OUTCOME_ERROR;
-        if (entry->status.outcome != NULL && !readable)
-            outcome_from_name(entry->status.outcome, &outcome);
-        for (size_t p = 0; readable && p < entry->status.pending_migrations.count; p++)
-            if (!text_list_add(&entry->result.applied_migrations, entry->status.pending_migrations.items[p]))
-                return error_memory(error);
-        if (entry->status.sqlstate != NULL && entry->result.sqlstate == NULL)
-            entry->result.sqlstate = strdup(entry->status.sqlstate);
-        if (!run_entry_finish(entry, state, outcome, 0, report->several_databases, error))
+        bool due = report->entries[i].state != TENANT_PENDING || run->request->dry_run;
+        if (due && !run_entry_finish_planned(report, i, error))
             return false;
     }
     return true;
@@ -187,8 +199,6 @@ static bool apply(MigratorRun *run, Error *error)
     size_t count = 0;
     if (!choose_work(run, &predecessors, &count, error))
         return false;
-    Error callback_error = {0};
-    run->error = &callback_error;
     /* How failures of tenants are to be taken says nothing of the shared schema: every database's has its
      * turn. */
     Phase phase = {
@@ -211,20 +221,15 @@ static bool apply(MigratorRun *run, Error *error)
     for (size_t i = 0; i < count; i++) {
         bool known = outcome.states != NULL;
         Error ignored = {0};
-        if (!run_entry_finish(&run->report->entries[run->work[i]], known ? outcome.states[i] : TENANT_SKIPPED,
+        if (!run_entry_finish(run->report, run->work[i], known ? outcome.states[i] : TENANT_SKIPPED,
                               known ? outcome.outcomes[i] : OUTCOME_NOT_STARTED,
-                              known ? outcome.attempts[i] : 0, run->report->several_databases,
-                              ok ? error : &ignored))
+                              known ? outcome.attempts[i] : 0, ok ? error : &ignored))
             ok = false;
         run_record_tenant(run->record, run->work[i]);
         error_clear(&ignored);
     }
     run->report->abort_reason = outcome.abort_reason;
-    if (ok && callback_error.code != ERROR_NONE) {
-        error_move(error, &callback_error);
-        ok = false;
-    }
-    error_clear(&callback_error);
+    run->report->starts = outcome.starts;
     phase_outcome_clear(&outcome);
     free(predecessors);
     return ok;
@@ -268,6 +273,15 @@ static bool open_record(MigratorRun *run, Error *error)
                                     run->files.bundle, &run->fleet->options, &run->record, error);
 }
 
+/* Who has work; a rehearsal is for everybody. */
+static bool look(MigratorRun *run, Error *error)
+{
+    if (run->request->action == RUN_REHEARSE)
+        return true;
+    fleet_say_step(&run->request->fleet, STEP_PLAN, run->shared ? 0 : run->report->count);
+    return run->report->count == 0 || plan(run, error);
+}
+
 bool migrator_steps(MigratorRun *run, Error *error)
 {
     const RunRequest *request = run->request;
@@ -277,8 +291,7 @@ bool migrator_steps(MigratorRun *run, Error *error)
         return false;
     if (request->judge_files && !run->judged && report->count > 0 && !migrator_judge(run, error))
         return false;
-    fleet_say_step(&request->fleet, STEP_PLAN, run->shared ? 0 : report->count);
-    if (report->count > 0 && !plan(run, error))
+    if (!look(run, error))
         return false;
     if (!open_record(run, error) || (request->action != RUN_STATUS && !finish_without_work(run, error)))
         return false;
@@ -348,7 +361,7 @@ static bool only_busy(const RunReport *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const RunEntry *entry = &report->entries[i];
-        if (entry->state == TENANT_FAILED && strcmp(entry->result.outcome, outcome_name(OUTCOME_BUSY)) != 0)
+        if (entry->state == TENANT_FAILED && strcmp(entry->result->outcome, outcome_name(OUTCOME_BUSY)) != 0)
             return false;
     }
     return true;

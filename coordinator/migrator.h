@@ -9,7 +9,12 @@
 #include "common/results.h"
 #include "coordinator/fleet.h"
 
-typedef enum RunAction { RUN_MIGRATE, RUN_MARK_APPLIED, RUN_STATUS } RunAction;
+typedef enum RunAction {
+    RUN_MIGRATE,
+    RUN_MARK_APPLIED,
+    RUN_STATUS,
+    RUN_REHEARSE, /* neither files nor a plan: every tenant goes to a worker, which does nothing */
+} RunAction;
 
 struct JournalContent;
 
@@ -31,19 +36,25 @@ typedef struct RunRequest {
     const RunRecording *recording;                          /* NULL = keep no journal */
 } RunRequest;
 
-/* What is known of one listed tenant. */
+/* What is known of one listed tenant. Plan and result are the report's, shared by all tenants of which the
+ * same is known, and without what is the tenant's alone; NULL = nothing was heard. run_report_status() and
+ * run_report_result() say all of it. */
 typedef struct RunEntry {
     const Tenant *tenant;
+    const TenantMigrationStatus *plan;
+    const TenantMigrationResult *result; /* migrate, mark-applied */
+    uint32_t duration_ms;
     TenantState state;
-    TenantMigrationStatus status; /* the plan */
-    TenantMigrationResult result; /* migrate, mark-applied */
 } RunEntry;
+
+_Static_assert(sizeof(RunEntry) <= 32, "a million tenants must stay cheap");
 
 typedef struct RunReport {
     bool of_shared; /* each entry is the shared schema of a database */
     TenantList tenants;
     RunEntry *entries; /* in the order of the list */
     size_t count;
+    struct RecordSet *plans, *results; /* of the entries; NULL where they are somebody else's */
     bool several_databases;
     EngineTotals totals; /* migrate: computed from the entries */
     EngineAbort abort_reason;
@@ -52,6 +63,8 @@ typedef struct RunReport {
     bool past_deadline;
     bool applying; /* applying began: also of a run that broke off the entries say what became of everybody */
     int64_t duration_ms;
+    int64_t first_result_ms; /* since the beginning; 0 = no result came */
+    size_t starts;           /* of attempts at applying, that workers told of */
     size_t migration_count;
     RecordList refused_files; /* ParseFailure: files that a server refused; then nothing was applied */
     struct RunReport *shared; /* of RunRequest.with_shared: what became of the shared schema; else NULL */
@@ -61,6 +74,10 @@ typedef struct RunReport {
  * report holds everybody's fate. */
 bool migrator_run(const RunRequest *request, RunReport *ret_report, Error *error) MUST_CHECK;
 void run_report_clear(RunReport *report);
+
+/* What is said of an entry, its texts borrowed from the report. */
+TenantMigrationStatus run_report_status(const RunReport *report, size_t index);
+TenantMigrationResult run_report_result(const RunReport *report, size_t index);
 
 /* Something may have been applied, to the shared schema or to tenants. */
 bool run_report_has_begun(const RunReport *report);

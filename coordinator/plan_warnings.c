@@ -38,13 +38,15 @@ void plan_warn(const FleetRequest *request, const RunReport *report, const Bundl
 {
     Sighting changed = {0}, unexplained = {0}, older = {0};
     for (size_t i = 0; i < report->count; i++) {
-        const TenantMigrationStatus *status = &report->entries[i].status;
-        if (status->changed.count > 0)
-            see(&changed, status->changed.items[0]);
-        if (status->unexplained > 0)
-            see(&unexplained, status->pending_migrations.items[0]);
-        if (is_older_than_applied(&status->pending_migrations, bundle))
-            see(&older, status->pending_migrations.items[0]);
+        const TenantMigrationStatus *plan = report->entries[i].plan;
+        if (plan == NULL)
+            continue;
+        if (plan->changed.count > 0)
+            see(&changed, plan->changed.items[0]);
+        if (plan->unexplained > 0)
+            see(&unexplained, plan->pending_migrations.items[0]);
+        if (is_older_than_applied(&plan->pending_migrations, bundle))
+            see(&older, plan->pending_migrations.items[0]);
     }
     warn(request, report, &changed, "files were changed after they were applied and are not applied again");
     warn(request, report, &unexplained,

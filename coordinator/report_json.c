@@ -1,17 +1,82 @@
 #include "coordinator/report_json.h"
 #include "coordinator/report.h"
 #include "coordinator/report_shared.h"
+#include <stdlib.h>
 #include <string.h>
+
+static bool finish(FILE *file, Error *error)
+{
+    fputc('\n', file);
+    return (fflush(file) == 0 && !ferror(file)) || error_set(error, ERROR_SYSTEM, "cannot write the report");
+}
 
 bool report_print_json(FILE *file, json_t *document, Error *error)
 {
     if (document == NULL)
         return error_memory(error);
-    int failed = json_dumpf(document, file, JSON_INDENT(2));
+    json_dumpf(document, file, JSON_INDENT(2));
     json_decref(document);
-    if (failed != 0 || fputc('\n', file) == EOF || fflush(file) != 0)
-        return error_set(error, ERROR_SYSTEM, "cannot write the report");
+    return finish(file, error);
+}
+
+/* Prints a value that begins in the middle of a document, with this before every line but its first. */
+static bool print_inside(FILE *file, json_t *value, const char *indent, Error *error)
+{
+    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
+    json_decref(value);
+    if (text == NULL)
+        return error_memory(error);
+    const char *line = text;
+    for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        fwrite(line, 1, (size_t)(end + 1 - line), file);
+        fputs(indent, file);
+    }
+    fputs(line, file);
+    free(text);
     return true;
+}
+
+/* Prints an object's members, each with what separates it from the one before it. */
+static bool print_members(FILE *file, json_t *object, bool *is_first, Error *error)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        fprintf(file, "%s\n  \"%s\": ", *is_first ? "" : ",", name);
+        *is_first = false;
+        if (!print_inside(file, json_incref(value), "  ", error))
+            return false;
+    }
+    return true;
+}
+
+static bool print_list(FILE *file, const ReportRows *rows, bool *is_first, Error *error)
+{
+    fprintf(file, "%s\n  \"%s\": [", *is_first ? "" : ",", rows->name);
+    *is_first = false;
+    for (size_t i = 0; i < rows->count; i++) {
+        fputs(i > 0 ? ",\n    " : "\n    ", file);
+        if (!print_inside(file, rows->row(rows->report, i), "    ", error))
+            return false;
+    }
+    fputs(rows->count > 0 ? "\n  ]" : "]", file);
+    return true;
+}
+
+bool report_print_rows(FILE *file, json_t *head, const ReportRows *rows, json_t *rest, Error *error)
+{
+    bool is_first = true, ok = rest != NULL || error_memory(error);
+    if (ok)
+        fputc('{', file);
+    ok = ok && print_members(file, head, &is_first, error) && print_list(file, rows, &is_first, error) &&
+         print_members(file, rest, &is_first, error);
+    json_decref(head);
+    json_decref(rest);
+    if (!ok)
+        return false;
+    fputs("\n}", file);
+    return finish(file, error);
 }
 
 void report_add_reason(json_t *document, const Error *reason)
@@ -26,15 +91,15 @@ void report_add_reason(json_t *document, const Error *reason)
         json_object_set_new(document, "sqlstate", json_string(reason->sqlstate));
 }
 
-bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error)
+static json_t *migrate_row(const void *report, size_t index)
 {
-    json_t *results = json_array();
-    for (size_t i = 0; i < report->count; i++)
-        if (json_array_append_new(
-                results, record_to_json(&TENANT_MIGRATION_RESULT_CLI, &report->entries[i].result)) != 0) {
-            json_decref(results);
-            return error_memory(error);
-        }
+    const TenantMigrationResult result = run_report_result(report, index);
+    return record_to_json(&TENANT_MIGRATION_RESULT_CLI, &result);
+}
+
+bool report_migrate_rows(FILE *file, const RunReport *report, json_t *figures, const Error *reason,
+                         Error *error)
+{
     const EngineTotals *totals = &report->totals;
     json_t *summary = json_pack("{s:I,s:I,s:I,s:I,s:I}", "total", (json_int_t)totals->total, "succeeded",
                                 (json_int_t)totals->succeeded, "failed", (json_int_t)totals->failed,
@@ -43,38 +108,45 @@ bool report_migrate_json(FILE *file, const RunReport *report, const Error *reaso
     if (report->count > 0)
         json_object_set_new(summary, "averageMs",
                             json_integer(report->duration_ms / (json_int_t)report->count));
-    json_t *document = json_pack("{s:o,s:o}", "results", results, "summary", summary);
-    if (document != NULL && reason != NULL)
-        report_add_reason(document, reason);
-    if (!report_add_shared(document, report, false)) {
-        json_decref(document);
+    json_t *rest = json_pack("{s:o,s:o*}", "summary", summary, "rehearsal", figures);
+    if (rest != NULL && reason != NULL)
+        report_add_reason(rest, reason);
+    if (!report_add_shared(rest, report, false)) {
+        json_decref(rest);
         return error_memory(error);
     }
-    return report_print_json(file, document, error);
+    const ReportRows rows = {"results", report->count, report, migrate_row};
+    return report_print_rows(file, NULL, &rows, rest, error);
+}
+
+bool report_migrate_json(FILE *file, const RunReport *report, const Error *reason, Error *error)
+{
+    return report_migrate_rows(file, report, NULL, reason, error);
+}
+
+static json_t *status_row(const void *report, size_t index)
+{
+    const TenantMigrationStatus status = run_report_status(report, index);
+    return record_to_json(&TENANT_MIGRATION_STATUS_CLI, &status);
 }
 
 bool report_status_json(FILE *file, const RunReport *report, Error *error)
 {
-    json_t *tenants = json_array();
     size_t ok = 0, behind = 0;
     for (size_t i = 0; i < report->count; i++) {
-        const TenantMigrationStatus *status = &report->entries[i].status;
-        ok += status->status != NULL && strcmp(status->status, "ok") == 0;
-        behind += status->status != NULL && strcmp(status->status, "behind") == 0;
-        if (json_array_append_new(tenants, record_to_json(&TENANT_MIGRATION_STATUS_CLI, status)) != 0) {
-            json_decref(tenants);
-            return error_memory(error);
-        }
+        const char *status = run_report_status(report, i).status;
+        ok += status != NULL && strcmp(status, "ok") == 0;
+        behind += status != NULL && strcmp(status, "behind") == 0;
     }
-    json_t *summary =
-        json_pack("{s:I,s:I,s:I,s:I}", "total", (json_int_t)report->count, "upToDate", (json_int_t)ok,
-                  "behind", (json_int_t)behind, "error", (json_int_t)(report->count - ok - behind));
-    json_t *document = json_pack("{s:o,s:o}", "tenants", tenants, "summary", summary);
-    if (!report_add_shared(document, report, true)) {
-        json_decref(document);
+    json_t *rest = json_pack("{s:{s:I,s:I,s:I,s:I}}", "summary", "total", (json_int_t)report->count,
+                             "upToDate", (json_int_t)ok, "behind", (json_int_t)behind, "error",
+                             (json_int_t)(report->count - ok - behind));
+    if (!report_add_shared(rest, report, true)) {
+        json_decref(rest);
         return error_memory(error);
     }
-    return report_print_json(file, document, error);
+    const ReportRows rows = {"tenants", report->count, report, status_row};
+    return report_print_rows(file, NULL, &rows, rest, error);
 }
 
 void report_error_json(FILE *file, const Error *error, const RecordList *refused_files)

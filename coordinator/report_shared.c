@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *entry_json(const RunEntry *entry, bool status)
+static json_t *entry_json(const RunReport *shared, size_t index, bool status)
 {
-    const SharedMigrationResult result = shared_result(entry);
-    const SharedMigrationStatus read = shared_status(entry);
+    const SharedMigrationResult result = shared_result(shared, index);
+    const SharedMigrationStatus read = shared_status(shared, index);
     return status ? record_to_json(&SHARED_MIGRATION_STATUS, &read)
                   : record_to_json(&SHARED_MIGRATION_RESULT_CLI, &result);
 }
@@ -19,7 +19,7 @@ static json_t *entries_json(const RunReport *shared, bool status)
 {
     json_t *entries = json_array();
     for (size_t i = 0; i < shared->count; i++)
-        if (json_array_append_new(entries, entry_json(&shared->entries[i], status)) != 0) {
+        if (json_array_append_new(entries, entry_json(shared, i, status)) != 0) {
             json_decref(entries);
             return NULL;
         }
@@ -29,7 +29,7 @@ static json_t *entries_json(const RunReport *shared, bool status)
 bool report_shared_json(FILE *file, const RunReport *shared, Error *error)
 {
     if (shared->count == 1)
-        return report_print_json(file, entry_json(&shared->entries[0], false), error);
+        return report_print_json(file, entry_json(shared, 0, false), error);
     json_t *results = entries_json(shared, false);
     return report_print_json(file, results != NULL ? json_pack("{s:o}", "results", results) : NULL, error);
 }
@@ -39,8 +39,7 @@ bool report_add_shared(json_t *document, const RunReport *report, bool status)
     const RunReport *shared = report->shared;
     if (document == NULL || shared == NULL || shared->count == 0)
         return true;
-    json_t *value =
-        shared->count == 1 ? entry_json(&shared->entries[0], status) : entries_json(shared, status);
+    json_t *value = shared->count == 1 ? entry_json(shared, 0, status) : entries_json(shared, status);
     return json_object_set_new(document, "shared", value) == 0;
 }
 
@@ -63,7 +62,8 @@ void report_shared_text(FILE *file, const RunReport *shared, bool dry_run)
 {
     for (size_t i = 0; i < shared->count; i++) {
         const RunEntry *entry = &shared->entries[i];
-        const TextList *applied = &entry->result.applied_migrations;
+        const SharedMigrationResult result = shared_result(shared, i);
+        const TextList *applied = &result.applied_migrations;
         bool failed = entry->state != TENANT_SUCCEEDED;
         print_name(file, shared->several_databases, entry->tenant);
         if (failed)
@@ -83,16 +83,16 @@ void report_shared_status_text(FILE *file, const RunReport *shared)
 {
     for (size_t i = 0; i < shared->count; i++) {
         const RunEntry *entry = &shared->entries[i];
-        const TenantMigrationStatus *status = &entry->status;
+        const SharedMigrationStatus status = shared_status(shared, i);
         print_name(file, shared->several_databases, entry->tenant);
-        if (status->error != NULL)
-            fprintf(file, "error, %s", status->error);
+        if (status.error != NULL)
+            fprintf(file, "error, %s", status.error);
         else
-            fprintf(file, "%s, %lld applied, %lld pending", status->status, (long long)status->applied_count,
-                    (long long)status->pending_count);
-        if (status->pending_migrations.count > 0) {
+            fprintf(file, "%s, %lld applied, %lld pending", status.status, (long long)status.applied_count,
+                    (long long)status.pending_count);
+        if (status.pending_migrations.count > 0) {
             fputs(", ", file);
-            print_names(file, &status->pending_migrations);
+            print_names(file, &status.pending_migrations);
         }
         fputc('\n', file);
     }
@@ -120,16 +120,16 @@ void report_shared_errors(FILE *file, const RunReport *shared)
 {
     for (size_t i = 0; i < shared->count; i++) {
         const RunEntry *entry = &shared->entries[i];
-        const TenantMigrationResult *result = &entry->result;
-        if (entry->state == TENANT_SUCCEEDED || result->error == NULL)
+        const SharedMigrationResult result = shared_result(shared, i);
+        if (entry->state == TENANT_SUCCEEDED || result.error == NULL)
             continue;
-        Error failure = {.message = result->error,
-                         .detail = result->detail,
-                         .hint = result->hint,
-                         .migration = result->migration,
-                         .line = result->line,
-                         .column = result->column};
-        copy_sqlstate(&failure, result->sqlstate);
+        Error failure = {.message = result.error,
+                         .detail = result.detail,
+                         .hint = result.hint,
+                         .migration = result.migration,
+                         .line = result.line,
+                         .column = result.column};
+        copy_sqlstate(&failure, result.sqlstate);
         print_error(file, shared->several_databases, entry->tenant, &failure);
     }
 }

@@ -9,22 +9,23 @@ static const char *entry_id(const void *report, size_t index)
     return ((const RunReport *)report)->entries[index].tenant->id;
 }
 
-static const char *state_word(const RunEntry *entry, const char *applied)
+static const char *state_word(TenantState state, size_t migrations, const char *applied)
 {
-    if (entry->state == TENANT_FAILED)
+    if (state == TENANT_FAILED)
         return "failed";
-    if (entry->state != TENANT_SUCCEEDED)
+    if (state != TENANT_SUCCEEDED)
         return "skipped";
-    return entry->result.applied_migrations.count == 0 ? "up to date" : applied;
+    return migrations == 0 ? "up to date" : applied;
 }
 
 static void fill_migrated_as(const RunReport *report, size_t index, const char *applied, char **cells)
 {
-    const RunEntry *entry = &report->entries[index];
-    cells[0] = report_cell(state_word(entry, applied));
-    cells[1] = report_describe_list(&entry->result.applied_migrations);
-    cells[2] = report_cell(entry->result.migration);
-    cells[3] = report_cell(entry->result.error);
+    const TenantMigrationResult result = run_report_result(report, index);
+    TenantState state = report->entries[index].state;
+    cells[0] = report_cell(state_word(state, result.applied_migrations.count, applied));
+    cells[1] = report_describe_list(&result.applied_migrations);
+    cells[2] = report_cell(result.migration);
+    cells[3] = report_cell(result.error);
 }
 
 static void fill_migrated(const void *report, size_t index, char **cells)
@@ -52,14 +53,14 @@ bool report_migrate_text(FILE *file, const RunReport *report, bool dry_run, bool
 
 static void fill_status(const void *report, size_t index, char **cells)
 {
-    const TenantMigrationStatus *status = &((const RunReport *)report)->entries[index].status;
+    const TenantMigrationStatus status = run_report_status(report, index);
     char applied[32];
-    snprintf(applied, sizeof applied, "%lld", (long long)status->applied_count);
-    cells[0] = report_cell(status->status);
+    snprintf(applied, sizeof applied, "%lld", (long long)status.applied_count);
+    cells[0] = report_cell(status.status);
     cells[1] = report_cell(applied);
-    cells[2] = report_describe_list(&status->pending_migrations);
-    cells[3] = report_cell(status->format);
-    cells[4] = report_cell(status->error);
+    cells[2] = report_describe_list(&status.pending_migrations);
+    cells[3] = report_cell(status.format);
+    cells[4] = report_cell(status.error);
 }
 
 bool report_status_text(FILE *file, const RunReport *report, bool details, Error *error)
@@ -102,16 +103,15 @@ static const Tenant *entry_tenant(const void *report, size_t index)
 
 static bool entry_failure(const void *report, size_t index, TenantFailure *ret_failure)
 {
-    const RunEntry *entry = &((const RunReport *)report)->entries[index];
-    const TenantMigrationResult *result = &entry->result;
-    if (entry->state != TENANT_FAILED)
+    const TenantMigrationResult result = run_report_result(report, index);
+    if (((const RunReport *)report)->entries[index].state != TENANT_FAILED)
         return false;
-    *ret_failure = (TenantFailure){.error = result->error,
-                                   .sqlstate = result->sqlstate,
-                                   .detail = result->detail,
-                                   .hint = result->hint,
-                                   .migration = result->migration,
-                                   .line = result->line};
+    *ret_failure = (TenantFailure){.error = result.error,
+                                   .sqlstate = result.sqlstate,
+                                   .detail = result.detail,
+                                   .hint = result.hint,
+                                   .migration = result.migration,
+                                   .line = result.line};
     return true;
 }
 

@@ -17,7 +17,7 @@
 /* The first record. */
 typedef struct JournalRun {
     char *run;        /* hexadecimal id */
-    char *command;    /* "migrate", "mark-applied" */
+    char *command;    /* "migrate", "mark-applied", "rehearse" */
     TextList words;   /* the command line behind the program's name */
     char *folder;     /* working directory */
     char *started_at; /* ISO 8601, UTC */

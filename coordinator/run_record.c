@@ -19,6 +19,9 @@ static const char *const STATES[] = {[TENANT_PENDING] = "pending",
                                      [TENANT_FAILED] = "failed",
                                      [TENANT_SUCCEEDED] = "succeeded"};
 
+static char *const COMMANDS[] = {
+    [RUN_MIGRATE] = "migrate", [RUN_MARK_APPLIED] = "mark-applied", [RUN_REHEARSE] = "rehearse"};
+
 static bool digest_options(const RunRequest *request, const RunOptions *options, char ret_digest[65],
                            Error *error)
 {
@@ -59,26 +62,13 @@ static bool check_same(const JournalRun *before, const JournalRun *now, Error *e
     return true;
 }
 
-static bool copy_names(TextList *list, const TextList *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (!text_list_add(list, names->items[i]))
-            return false;
-    return true;
-}
-
 /* What an earlier part of this run did for a tenant counts as this run's. */
 static bool recall(RunReport *report, const JournalContent *content, Error *error)
 {
     for (size_t i = 0; i < report->count; i++) {
         const JournalTenant *before = &content->tenants[i];
-        TenantMigrationResult *result = &report->entries[i].result;
-        if (before->state == NULL)
-            continue;
-        if (!copy_names(&result->applied_migrations, &before->result.applied_migrations) ||
-            !copy_names(&result->recovered, &before->result.recovered))
-            return error_memory(error);
-        result->duration_ms = before->result.duration_ms;
+        if (before->state != NULL && !run_entry_recall(report, i, &before->result, error))
+            return false;
     }
     return true;
 }
@@ -112,7 +102,7 @@ bool run_record_open(const RunRequest *request, RunReport *report, const char *r
     clock_timestamp(now);
     JournalRun run = {
         .run = (char *)run_id,
-        .command = request->action == RUN_MARK_APPLIED ? "mark-applied" : "migrate",
+        .command = COMMANDS[request->action],
         .words = *recording->words,
         .folder = getcwd(folder, sizeof folder) != NULL ? folder : "",
         .started_at = now,
@@ -154,7 +144,7 @@ void run_record_tenant(RunRecord *record, size_t index)
         JournalTenant tenant = {.index = (int64_t)index,
                                 .database = entry->tenant->database,
                                 .state = (char *)STATES[entry->state],
-                                .result = entry->result};
+                                .result = run_report_result(record->report, index)};
         run_journal_add_tenant(record->journal, &tenant);
         record->written[index] = entry->state;
     }

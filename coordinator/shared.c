@@ -77,40 +77,40 @@ bool shared_and_tenants(MigratorRun *tenants, Error *error)
     return false;
 }
 
-SharedMigrationResult shared_result(const RunEntry *entry)
+SharedMigrationResult shared_result(const RunReport *report, size_t index)
 {
-    const TenantMigrationResult *result = &entry->result;
+    const TenantMigrationResult result = run_report_result(report, index);
     return (SharedMigrationResult){
-        .schema_name = result->schema_name,
-        .success = result->success,
-        .applied_migrations = result->applied_migrations,
-        .error = result->error,
-        .duration_ms = result->duration_ms,
-        .format = result->format,
-        .database = result->database,
-        .outcome = result->outcome,
-        .sqlstate = result->sqlstate,
-        .detail = result->detail,
-        .hint = result->hint,
-        .migration = result->migration,
-        .line = result->line,
-        .column = result->column,
+        .schema_name = result.schema_name,
+        .success = result.success,
+        .applied_migrations = result.applied_migrations,
+        .error = result.error,
+        .duration_ms = result.duration_ms,
+        .format = result.format,
+        .database = result.database,
+        .outcome = result.outcome,
+        .sqlstate = result.sqlstate,
+        .detail = result.detail,
+        .hint = result.hint,
+        .migration = result.migration,
+        .line = result.line,
+        .column = result.column,
     };
 }
 
-SharedMigrationStatus shared_status(const RunEntry *entry)
+SharedMigrationStatus shared_status(const RunReport *report, size_t index)
 {
-    const TenantMigrationStatus *status = &entry->status;
+    const TenantMigrationStatus status = run_report_status(report, index);
     return (SharedMigrationStatus){
-        .schema_name = status->schema_name,
-        .applied_count = status->applied_count,
-        .pending_count = status->pending_count,
-        .pending_migrations = status->pending_migrations,
-        .status = status->status,
-        .error = status->error,
-        .format = status->format,
-        .database = status->database,
-        .sqlstate = status->sqlstate,
+        .schema_name = status.schema_name,
+        .applied_count = status.applied_count,
+        .pending_count = status.pending_count,
+        .pending_migrations = status.pending_migrations,
+        .status = status.status,
+        .error = status.error,
+        .format = status.format,
+        .database = status.database,
+        .sqlstate = status.sqlstate,
     };
 }
 
@@ -130,28 +130,6 @@ SharedSeedResult shared_seed_result(const SeedEntry *entry)
         .line = result->line,
         .column = result->column,
     };
-}
-
-SharedMigrationResult shared_result_take(RunEntry *entry)
-{
-    TenantMigrationResult *result = &entry->result;
-    SharedMigrationResult taken = shared_result(entry);
-    free(result->tenant_id);
-    text_list_clear(&result->recovered);
-    text_list_clear(&result->already);
-    *result = (TenantMigrationResult){0};
-    return taken;
-}
-
-SharedMigrationStatus shared_status_take(RunEntry *entry)
-{
-    TenantMigrationStatus *status = &entry->status;
-    SharedMigrationStatus taken = shared_status(entry);
-    free(status->tenant_id);
-    free(status->outcome);
-    text_list_clear(&status->changed);
-    *status = (TenantMigrationStatus){0};
-    return taken;
 }
 
 SharedSeedResult shared_seed_result_take(SeedEntry *entry)

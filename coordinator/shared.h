@@ -15,11 +15,9 @@ extern const char SHARED_HAS_FAILED[];
 bool shared_is_configured(const Config *config, Error *error) MUST_CHECK;
 
 /* What an entry says; the texts stay the entry's. */
-SharedMigrationResult shared_result(const RunEntry *entry);
-SharedMigrationStatus shared_status(const RunEntry *entry);
+SharedMigrationResult shared_result(const RunReport *report, size_t index);
+SharedMigrationStatus shared_status(const RunReport *report, size_t index);
 SharedSeedResult shared_seed_result(const SeedEntry *entry);
 
 /* The same moved out, for the caller to clear with the record's type. */
-SharedMigrationResult shared_result_take(RunEntry *entry);
-SharedMigrationStatus shared_status_take(RunEntry *entry);
 SharedSeedResult shared_seed_result_take(SeedEntry *entry);

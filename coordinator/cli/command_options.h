@@ -214,4 +214,66 @@ static const ExitCode INTROSPECT_EXITS[] = {
     {EXIT_USAGE, NULL},       {EXIT_UNAVAILABLE, NULL},
     {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
 };
+
+static const Option DIFF_OPTIONS[] = {
+    {.name = "reference",
+     .argument = "ID",
+     .setting = NO_SETTING,
+     .doc = "compare with this tenant; by default with the first one"},
+    {.name = "no-indexes", .setting = NO_SETTING, .doc = "leave indexes out"},
+    {.name = "no-constraints", .setting = NO_SETTING, .doc = "leave constraints out"},
+    {.name = "exclude-tables",
+     .argument = "A,B",
+     .setting = NO_SETTING,
+     .rule = OPTION_REPEATABLE,
+     .doc = "leave these tables out, besides the tracking table"},
+    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
+};
+
+static const ExitCode DIFF_EXITS[] = {
+    {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
+    {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
+    {EXIT_UNAVAILABLE, NULL}, {EXIT_INTERRUPTED, "interrupted"},
+    {-1, NULL},
+};
+
+static const Option CREATE_OPTIONS[] = {
+    {.name = "no-migrate", .setting = NO_SETTING, .doc = "create the schema and leave it empty"},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
+    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
+    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
+};
+
+static const ExitCode CREATE_EXITS[] = {
+    {EXIT_DONE, "the tenant is there"},
+    {EXIT_FAILED, "the schema could not be created, or a migration failed"},
+    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
+    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
+
+static const ExitCode EXISTS_EXITS[] = {
+    {EXIT_DONE, "the tenant exists"},
+    {EXIT_FAILED, "it does not"},
+    {EXIT_USAGE, NULL},
+    {EXIT_UNAVAILABLE, "it could not be learned"},
+    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
+};
+
+static const Option REHEARSE_OPTIONS[] = {
+    {.name = "concurrency", .letter = 'c', .argument = "N|auto", .setting = SETTING_RUN_CONCURRENCY},
+    {.name = "schedule", .argument = "batch|rolling", .setting = SETTING_RUN_SCHEDULE},
+    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
+    {.name = "journal",
+     .argument = "FILE",
+     .setting = NO_SETTING,
+     .doc = "keep a journal here, as a real run does; by default none is kept"},
+};
+
+static const ExitCode REHEARSE_EXITS[] = {
+    {EXIT_DONE, "every tenant went to a worker and came back"},
+    {EXIT_FAILED, "some tenants did not come back"},
+    {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
+    {EXIT_INTERRUPTED, NULL}, {-1, NULL},
+};
 /* clang-format on */

@@ -149,14 +149,6 @@ static const Option ONE_TENANT[] = {
      .doc = "the tenant (db/ID when there are several databases)"},
 };
 
-static const Option CREATE_OPTIONS[] = {
-    {.name = "no-migrate", .setting = NO_SETTING, .doc = "create the schema and leave it empty"},
-    {.name = "deadline", .argument = "MS", .setting = SETTING_RUN_DEADLINE_MS},
-    {.name = "lock-timeout", .argument = "MS", .setting = SETTING_RUN_LOCK_TIMEOUT_MS},
-    {.name = "lock-wait", .argument = "MS", .setting = SETTING_RUN_LOCK_WAIT_MS},
-    {.name = "statement-timeout", .argument = "MS", .setting = SETTING_RUN_STATEMENT_TIMEOUT_MS},
-};
-
 static const Option DROP_OPTIONS[] = {
     {.name = "force", .letter = 'f', .setting = NO_SETTING, .doc = "do not ask before the tenant is dropped"},
     {.name = "no-cascade",
@@ -194,41 +186,11 @@ static const ExitCode SYNC_EXITS[] = {
     {-1, NULL},
 };
 
-static const ExitCode CREATE_EXITS[] = {
-    {EXIT_DONE, "the tenant is there"},
-    {EXIT_FAILED, "the schema could not be created, or a migration failed"},
-    {EXIT_USAGE, NULL},      {EXIT_ABORTED, NULL},     {EXIT_UNAVAILABLE, NULL},
-    {EXIT_MIGRATIONS, NULL}, {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
 static const ExitCode DROP_EXITS[] = {
     {EXIT_DONE, "the tenant is gone, or was not there"},
     {EXIT_FAILED, "the tenant could not be dropped"},
     {EXIT_USAGE, NULL},       {EXIT_ABORTED, NULL}, {EXIT_UNAVAILABLE, NULL},
     {EXIT_INTERRUPTED, NULL}, {-1, NULL},
-};
-
-static const ExitCode EXISTS_EXITS[] = {
-    {EXIT_DONE, "the tenant exists"},
-    {EXIT_FAILED, "it does not"},
-    {EXIT_USAGE, NULL},
-    {EXIT_UNAVAILABLE, "it could not be learned"},
-    {EXIT_INTERRUPTED, "interrupted"}, {-1, NULL},
-};
-
-static const Option DIFF_OPTIONS[] = {
-    {.name = "reference",
-     .argument = "ID",
-     .setting = NO_SETTING,
-     .doc = "compare with this tenant; by default with the first one"},
-    {.name = "no-indexes", .setting = NO_SETTING, .doc = "leave indexes out"},
-    {.name = "no-constraints", .setting = NO_SETTING, .doc = "leave constraints out"},
-    {.name = "exclude-tables",
-     .argument = "A,B",
-     .setting = NO_SETTING,
-     .rule = OPTION_REPEATABLE,
-     .doc = "leave these tables out, besides the tracking table"},
-    {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
 };
 
 static const Option INTROSPECT_OPTIONS[] = {
@@ -239,13 +201,6 @@ static const Option INTROSPECT_OPTIONS[] = {
      .exclusive = CHOICE_OF_TENANTS,
      .doc = "this tenant (db/ID when several databases know the id)"},
     {.name = "migrations-table", .argument = "TABLE", .setting = SETTING_MIGRATIONS_TABLE},
-};
-
-static const ExitCode DIFF_EXITS[] = {
-    {EXIT_DONE, "no drift"},  {EXIT_FAILED, "some schemas could not be read"},
-    {EXIT_USAGE, NULL},       {EXIT_DRIFT, NULL},
-    {EXIT_UNAVAILABLE, NULL}, {EXIT_INTERRUPTED, "interrupted"},
-    {-1, NULL},
 };
 
 static const Command ROWS_OF_COMMANDS[] = {
@@ -438,6 +393,22 @@ static const Command ROWS_OF_COMMANDS[] = {
                 {"Output", ROWS(MIGRATE_OUTPUT)},
             },
         .run = cli_metrics,
+    },
+    {
+        .name = "rehearse",
+        .summary = "Send every tenant to the workers and back, to do nothing: no database is touched.",
+        .usage = "--all | --tenants-file FILE | --tenants A,B [options]",
+        .example = "pgconvoy rehearse --all --listen tcp://*:5570 --min-workers 3 --schedule rolling",
+        .exits = REHEARSE_EXITS,
+        .groups =
+            {
+                {"Tenants", ROWS(TENANT_OPTIONS)},
+                {"Run", ROWS(REHEARSE_OPTIONS)},
+                {"Workers", ROWS(WORKER_LINKS)},
+                {"Output", ROWS(MIGRATE_OUTPUT)},
+            },
+        .required = CHOICE_OF_TENANTS,
+        .run = cli_rehearse,
     },
     {
         .name = "keygen",

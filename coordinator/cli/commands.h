@@ -14,6 +14,7 @@ int cli_introspect(const CliArguments *arguments);       /* introspect.c */
 int cli_doctor(const CliArguments *arguments);           /* doctor.c */
 int cli_metrics(const CliArguments *arguments);          /* metrics.c */
 int cli_tenant_clone(const CliArguments *arguments);     /* tenant_clone.c */
+int cli_rehearse(const CliArguments *arguments);         /* rehearse.c */
 int cli_keygen(const CliArguments *arguments);           /* keygen.c */
 int cli_seed_shared(const CliArguments *arguments);      /* seed_shared.c */
 int cli_seed_all(const CliArguments *arguments);         /* seed_shared.c */

@@ -60,6 +60,20 @@ bool cli_run_shared(CliRun *run, const CliArguments *arguments, RunAction action
     return go(run, error);
 }
 
+bool cli_run_rehearsal(CliRun *run, const CliArguments *arguments, Error *error)
+{
+    *run = (CliRun){0};
+    if (!cli_context_open(&run->context, arguments, error) || !cli_context_select(&run->context, error))
+        return false;
+    run->recording = (RunRecording){.path = option_value(arguments, "journal"), .words = &arguments->words};
+    run->request = (RunRequest){
+        .fleet = run->context.request,
+        .action = RUN_REHEARSE,
+        .recording = run->recording.path != NULL ? &run->recording : NULL,
+    };
+    return go(run, error);
+}
+
 void cli_run_clear(CliRun *run)
 {
     run_report_clear(&run->report);

@@ -23,6 +23,8 @@ bool cli_run(CliRun *run, const CliArguments *arguments, RunAction action, const
              Error *error) MUST_CHECK;
 /* The same on the shared schema, which has no selection of tenants. */
 bool cli_run_shared(CliRun *run, const CliArguments *arguments, RunAction action, Error *error) MUST_CHECK;
+/* Of the machinery alone. */
+bool cli_run_rehearsal(CliRun *run, const CliArguments *arguments, Error *error) MUST_CHECK;
 void cli_run_clear(CliRun *run);
 
 /* As cli_failed(), with the files that a server refused. */

@@ -47,6 +47,16 @@ static CliArguments *parse_again(const JournalContent *content, const Command **
     return arguments;
 }
 
+static void refuse_again(const JournalContent *content, Error *error)
+{
+    bool rehearsal = strcmp(content->run.command, "rehearse") == 0;
+    error_set(error, ERROR_USAGE,
+              rehearsal ? "run %.8s was a rehearsal" : "run %.8s was a retry of another run",
+              content->run.run);
+    error_set_hint(error, rehearsal ? "there is nothing to go on with: rehearse again."
+                                    : "retry that run again: what is up to date is left alone.");
+}
+
 /* Runs the journal's command line again; `again` is filled but for what is parsed here. */
 static int run_again(const CliArguments *arguments, const JournalContent *content, const RunAgain *again)
 {
@@ -57,10 +67,8 @@ static int run_again(const CliArguments *arguments, const JournalContent *conten
     if (parsed != NULL && command != NULL && command->run == cli_migrate)
         code = cli_migrate_again(parsed, again);
     else {
-        if (parsed != NULL) {
-            error_set(&error, ERROR_USAGE, "run %.8s was a retry of another run", content->run.run);
-            error_set_hint(&error, "retry that run again: what is up to date is left alone.");
-        }
+        if (parsed != NULL)
+            refuse_again(content, &error);
         code = cli_failed(arguments, &error);
     }
     cli_arguments_free(parsed);

@@ -32,8 +32,10 @@ static bool make_report(const JournalContent *content, RunReport *report, Tenant
         tenants[report->count] = (Tenant){.database = tenant->database,
                                           .id = tenant->result.tenant_id,
                                           .schema = tenant->result.schema_name};
-        entries[report->count] = (RunEntry){
-            .tenant = &tenants[report->count], .state = state_of(tenant->state), .result = tenant->result};
+        entries[report->count] = (RunEntry){.tenant = &tenants[report->count],
+                                            .state = state_of(tenant->state),
+                                            .duration_ms = (uint32_t)tenant->result.duration_ms,
+                                            .result = &tenant->result};
         report->count++;
     }
     report->entries = entries;
@@ -41,20 +43,24 @@ static bool make_report(const JournalContent *content, RunReport *report, Tenant
     return true;
 }
 
-static json_t *to_json(const JournalContent *content, const RunReport *report)
+static json_t *row(const void *report, size_t index)
 {
-    json_t *results = json_array();
-    for (size_t i = 0; i < report->count; i++)
-        json_array_append_new(results,
-                              record_to_json(&TENANT_MIGRATION_RESULT_CLI, &report->entries[i].result));
+    return record_to_json(&TENANT_MIGRATION_RESULT_CLI, ((const RunReport *)report)->entries[index].result);
+}
+
+static bool print_json(const JournalContent *content, const RunReport *report, Error *error)
+{
     JournalEnd totals = cli_run_totals(content);
     json_t *run = record_to_json(&JOURNAL_RUN, &content->run);
     json_object_set_new(run, "state", json_string(cli_run_state(content)));
     json_object_set_new(run, "resumed", json_integer((json_int_t)content->resumed));
-    return json_pack("{s:o,s:o,s:{s:I,s:I,s:I,s:I,s:I}}", "run", run, "results", results, "summary", "total",
-                     (json_int_t)totals.total, "succeeded", (json_int_t)totals.succeeded, "failed",
-                     (json_int_t)totals.failed, "skipped", (json_int_t)totals.skipped, "durationMs",
-                     (json_int_t)totals.duration_ms);
+    const ReportRows rows = {"results", report->count, report, row};
+    return report_print_rows(
+        stdout, json_pack("{s:o}", "run", run), &rows,
+        json_pack("{s:{s:I,s:I,s:I,s:I,s:I}}", "summary", "total", (json_int_t)totals.total, "succeeded",
+                  (json_int_t)totals.succeeded, "failed", (json_int_t)totals.failed, "skipped",
+                  (json_int_t)totals.skipped, "durationMs", (json_int_t)totals.duration_ms),
+        error);
 }
 
 static bool print_text(const JournalContent *content, const RunReport *report, bool details, Error *error)
@@ -85,7 +91,7 @@ int cli_run_show(const CliArguments *arguments)
         cli_named_run(arguments, &content, &error) && make_report(&content, &report, &tenants, &error);
     if (good)
         good = option_given(arguments, "json")
-                   ? report_print_json(stdout, to_json(&content, &report), &error)
+                   ? print_json(&content, &report, &error)
                    : print_text(&content, &report, option_given(arguments, "verbose"), &error);
     free(tenants);
     free(report.entries);

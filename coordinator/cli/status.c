@@ -8,7 +8,7 @@
 static void count_entries(const RunReport *report, size_t *behind, size_t *errors)
 {
     for (size_t i = 0; i < report->count; i++) {
-        const char *status = report->entries[i].status.status;
+        const char *status = run_report_status(report, i).status;
         *behind += status != NULL && strcmp(status, "behind") == 0;
         *errors += status == NULL || strcmp(status, "error") == 0;
     }

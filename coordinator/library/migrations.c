@@ -20,7 +20,7 @@ bool library_run(Call *call, RunAction action, bool with_shared, RunReport *ret_
     return migrator_run(&request, ret_report, call->error);
 }
 
-bool library_take_results(RunReport *report, pgconvoy_migration_results *results, Error *error)
+bool library_list_results(const RunReport *report, pgconvoy_migration_results *results, Error *error)
 {
     *results = (pgconvoy_migration_results){.total = (int64_t)report->totals.total,
                                             .succeeded = (int64_t)report->totals.succeeded,
@@ -30,8 +30,9 @@ bool library_take_results(RunReport *report, pgconvoy_migration_results *results
         TenantMigrationResult *detail = record_list_add(&TENANT_MIGRATION_RESULT, &results->details);
         if (detail == NULL)
             return error_memory(error);
-        *detail = report->entries[i].result;
-        report->entries[i].result = (TenantMigrationResult){0};
+        const TenantMigrationResult result = run_report_result(report, i);
+        if (!record_copy(&TENANT_MIGRATION_RESULT, detail, &result, error))
+            return false;
     }
     return true;
 }
@@ -44,7 +45,7 @@ static bool run_many(Call *call, RunAction action, pgconvoy_migration_results *r
     bool ok = library_run(call, action, false, &report);
     bool known = ok || report.applying; /* what became of everybody */
     ERROR_CLEANUP Error second = {0};
-    known = known && library_take_results(&report, &results, ok ? call->error : &second);
+    known = known && library_list_results(&report, &results, ok ? call->error : &second);
     ok = ok && known;
     if (known && ret_results != NULL)
         *ret_results = results;
@@ -60,8 +61,9 @@ static bool run_one(Call *call, RunAction action, pgconvoy_tenant_migration_resu
     call->fleet.folder_per_tenant = true;
     bool ok = library_run(call, action, false, &report);
     if ((ok || report.applying) && ret_result != NULL) {
-        *ret_result = report.entries[0].result;
-        report.entries[0].result = (TenantMigrationResult){0};
+        ERROR_CLEANUP Error second = {0};
+        const TenantMigrationResult result = run_report_result(&report, 0);
+        ok &= record_copy(&TENANT_MIGRATION_RESULT, ret_result, &result, ok ? call->error : &second);
     }
     run_report_clear(&report);
     return ok;
@@ -113,14 +115,15 @@ bool pgconvoy_mark_all_as_applied(pgconvoy_migrator *migrator, const pgconvoy_ru
     return call_end(&call, ok && run_many(&call, RUN_MARK_APPLIED, ret_results));
 }
 
-static bool take_statuses(RunReport *report, pgconvoy_migration_statuses *statuses, Error *error)
+static bool list_statuses(const RunReport *report, pgconvoy_migration_statuses *statuses, Error *error)
 {
     for (size_t i = 0; i < report->count; i++) {
         TenantMigrationStatus *detail = record_list_add(&TENANT_MIGRATION_STATUS, &statuses->details);
         if (detail == NULL)
             return error_memory(error);
-        *detail = report->entries[i].status;
-        report->entries[i].status = (TenantMigrationStatus){0};
+        const TenantMigrationStatus status = run_report_status(report, i);
+        if (!record_copy(&TENANT_MIGRATION_STATUS, detail, &status, error))
+            return false;
     }
     return true;
 }
@@ -132,7 +135,7 @@ bool pgconvoy_get_status(pgconvoy_migrator *migrator, pgconvoy_migration_statuse
     RunReport report = {0};
     pgconvoy_migration_statuses statuses = {0};
     bool ok = call_begin(&call, migrator, NULL, error) && library_run(&call, RUN_STATUS, false, &report) &&
-              take_statuses(&report, &statuses, call.error);
+              list_statuses(&report, &statuses, call.error);
     if (ok && ret_statuses != NULL)
         *ret_statuses = statuses;
     else
@@ -152,8 +155,8 @@ bool pgconvoy_get_tenant_status(pgconvoy_migrator *migrator, const char *tenant_
     call.fleet.folder_per_tenant = true;
     ok = ok && library_run(&call, RUN_STATUS, false, &report);
     if (ok && ret_status != NULL) {
-        *ret_status = report.entries[0].status;
-        report.entries[0].status = (TenantMigrationStatus){0};
+        const TenantMigrationStatus status = run_report_status(&report, 0);
+        ok = record_copy(&TENANT_MIGRATION_STATUS, ret_status, &status, call.error);
     }
     run_report_clear(&report);
     return call_end(&call, ok);

@@ -6,6 +6,6 @@
 /* A run as the call says; `with_shared` before the tenants has the shared schema migrated. */
 bool library_run(Call *call, RunAction action, bool with_shared, RunReport *ret_report) MUST_CHECK;
 
-/* Moves totals and details out of the report; what was moved stays the caller's to clear also on failure. */
-bool library_take_results(RunReport *report, pgconvoy_migration_results *ret_results,
+/* Copies totals and details out of the report; what was copied is the caller's to clear also on failure. */
+bool library_list_results(const RunReport *report, pgconvoy_migration_results *ret_results,
                           Error *error) MUST_CHECK;

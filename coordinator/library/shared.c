@@ -8,12 +8,18 @@ bool pgconvoy_has_shared_migrations(const pgconvoy_migrator *migrator)
 }
 
 /* The first that failed, of several databases; else the first. */
-static RunEntry *speaker(RunReport *report)
+static size_t speaker(const RunReport *report)
 {
     for (size_t i = 0; i < report->count; i++)
         if (report->entries[i].state != TENANT_SUCCEEDED)
-            return &report->entries[i];
-    return &report->entries[0];
+            return i;
+    return 0;
+}
+
+static bool copy_result(const RunReport *report, pgconvoy_shared_migration_result *ret_result, Error *error)
+{
+    const SharedMigrationResult result = shared_result(report, speaker(report));
+    return record_copy(&SHARED_MIGRATION_RESULT, ret_result, &result, error);
 }
 
 /* A caller that takes no result gets the error instead. */
@@ -50,6 +56,7 @@ static bool run_shared(pgconvoy_migrator *migrator, RunAction action, const pgco
 {
     Call call;
     RunReport report = {0};
+    ERROR_CLEANUP Error second = {0};
     bool ok = call_begin(&call, migrator, options, error);
     if (ok && ret_result != NULL && !pgconvoy_has_shared_migrations(migrator))
         return call_end(&call, result_without_shared(&call, ret_result));
@@ -57,7 +64,7 @@ static bool run_shared(pgconvoy_migrator *migrator, RunAction action, const pgco
     call.fleet.folder_per_tenant = true;
     ok = ok && library_run(&call, action, false, &report);
     if ((ok || report.applying) && ret_result != NULL)
-        *ret_result = shared_result_take(speaker(&report));
+        ok &= copy_result(&report, ret_result, ok ? call.error : &second);
     run_report_clear(&report);
     return call_end(&call, ok);
 }
@@ -85,8 +92,10 @@ bool pgconvoy_get_shared_status(pgconvoy_migrator *migrator, pgconvoy_shared_mig
     call.fleet.shared = true;
     call.fleet.folder_per_tenant = true;
     ok = ok && library_run(&call, RUN_STATUS, false, &report);
-    if (ok && ret_status != NULL)
-        *ret_status = shared_status_take(speaker(&report));
+    if (ok && ret_status != NULL) {
+        const SharedMigrationStatus status = shared_status(&report, speaker(&report));
+        ok = record_copy(&SHARED_MIGRATION_STATUS, ret_status, &status, call.error);
+    }
     run_report_clear(&report);
     return call_end(&call, ok);
 }
@@ -101,8 +110,8 @@ bool pgconvoy_migrate_all_with_shared(pgconvoy_migrator *migrator, const pgconvo
     bool ok = call_begin(&call, migrator, options, error) && library_run(&call, RUN_MIGRATE, true, &report);
     bool known = ok || run_report_has_begun(&report);
     if (known && report.shared != NULL && report.shared->count > 0)
-        results.shared = shared_result_take(speaker(report.shared));
-    known = known && library_take_results(&report, &results.tenants, ok ? call.error : &second);
+        known = copy_result(report.shared, &results.shared, ok ? call.error : &second);
+    known = known && library_list_results(&report, &results.tenants, ok ? call.error : &second);
     if (known && ret_results != NULL)
         *ret_results = results;
     else

@@ -38,13 +38,10 @@ static bool operate(Call *call, const Single *single, Fleet *fleet, TenantList *
                     fleet_databases(fleet)->count > 1, &results->outcome, call->error);
 }
 
-/* Without files a run still has a bundle, an empty one. */
 static bool load_files(Call *call, bool needed, FleetFiles *files)
 {
-    if (needed)
-        return fleet_load_files(&call->fleet, false, files, call->error);
-    files->bundle = &files->loaded;
-    return bundle_digest(&files->loaded, call->error);
+    return needed ? fleet_load_files(&call->fleet, false, files, call->error)
+                  : fleet_no_files(files, call->error);
 }
 
 bool single_run(Call *call, const Single *single, void *ret_record, Outcome *ret_outcome)

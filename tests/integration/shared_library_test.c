@@ -82,27 +82,24 @@ static void results_have_the_packages_fields(void **state)
 {
     (void)state;
     RunReport report = run(RUN_STATUS);
-    SharedMigrationStatus status = shared_status_take(&report.entries[0]);
-    run_report_clear(&report);
+    const SharedMigrationStatus status = shared_status(&report, 0);
     expect_json(&SHARED_MIGRATION_STATUS, &status,
                 "{\"schemaName\":\"public\",\"appliedCount\":0,\"pendingCount\":2,\"pendingMigrations\":"
                 "[\"0001_plans\",\"0002_bad\"],\"status\":\"behind\",\"format\":null}");
-    record_clear(&SHARED_MIGRATION_STATUS, &status);
-    report = run(RUN_MIGRATE);
-    SharedMigrationResult result = shared_result_take(&report.entries[0]);
     run_report_clear(&report);
+    report = run(RUN_MIGRATE);
+    SharedMigrationResult result = shared_result(&report, 0);
     expect_json(&SHARED_MIGRATION_RESULT, &result,
                 "{\"schemaName\":\"public\",\"success\":false,\"appliedMigrations\":[\"0001_plans\"],"
                 "\"error\":\"division by zero\",\"durationMs\":0,\"outcome\":\"error\",\"sqlstate\":"
                 "\"22012\",\"migration\":\"0002_bad\",\"line\":1}");
-    record_clear(&SHARED_MIGRATION_RESULT, &result);
-    report = run(RUN_MARK_APPLIED);
-    result = shared_result_take(&report.entries[0]);
     run_report_clear(&report);
+    report = run(RUN_MARK_APPLIED);
+    result = shared_result(&report, 0);
     expect_json(&SHARED_MIGRATION_RESULT, &result,
                 "{\"schemaName\":\"public\",\"success\":true,\"appliedMigrations\":[\"0002_bad\"],"
                 "\"durationMs\":0,\"format\":\"name\",\"outcome\":\"applied\"}");
-    record_clear(&SHARED_MIGRATION_RESULT, &result);
+    run_report_clear(&report);
 }
 
 /* What callbacks were told, one after the other. */
@@ -164,7 +161,7 @@ static void the_shared_schema_is_visited_by_callbacks_alone(void **state)
     RunReport report;
     if (!migrator_run(&request, &report, &error))
         fail_msg("%s", error.message);
-    assert_string_equal(report.entries[0].result.error, "division by zero");
+    assert_string_equal(run_report_result(&report, 0).error, "division by zero");
     run_report_clear(&report);
     assert_string_equal(story.text, "starting before migrating:0001_plans after:0001_plans "
                                     "migrating:0002_bad failed ");

@@ -120,6 +120,7 @@ static void note_state(Sim *sim, SimCoordinator *coordinator, uint32_t tenant, u
 static void judge_totals(Sim *sim, const SimCoordinator *coordinator)
 {
     EngineTotals totals = engine_totals(coordinator->engine);
+    EngineTotals shown = engine_progress(coordinator->engine);
     size_t leased = 0, counts[TENANT_SUCCEEDED + 1] = {0};
     for (size_t i = 0; i < coordinator->spec.tenant_count; i++) {
         counts[coordinator->rows[i].state]++;
@@ -130,6 +131,8 @@ static void judge_totals(Sim *sim, const SimCoordinator *coordinator)
     if (totals.total != coordinator->spec.tenant_count ||
         totals.total != totals.succeeded + totals.failed + totals.skipped + totals.pending)
         sim_violation(sim, "totals do not add up");
+    if (memcmp(&shown, &totals, sizeof shown) != 0)
+        sim_violation(sim, "what is shown is not what the table holds");
     if (totals.succeeded != counts[TENANT_SUCCEEDED] || totals.failed != counts[TENANT_FAILED] ||
         totals.skipped != counts[TENANT_SKIPPED] || totals.in_flight != leased)
         sim_violation(sim, "totals differ from the tenants' states");

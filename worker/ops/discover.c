@@ -9,19 +9,12 @@
 
 typedef struct Discovery {
     const OpContext *context;
-    RecordList tenants;
+    TextList ids;
 } Discovery;
 
-static bool add_tenant(Discovery *discovery, const char *id, const char *schema, Error *error)
+static bool add_id(Discovery *discovery, const char *id, Error *error)
 {
-    Tenant *tenant = record_list_add(&TENANT_RECORD, &discovery->tenants);
-    if (tenant == NULL)
-        return error_memory(error);
-    tenant->database = strdup(discovery->context->database);
-    tenant->id = strdup(id);
-    tenant->schema = strdup(schema);
-    return tenant->database != NULL && tenant->id != NULL && tenant->schema != NULL ? true
-                                                                                    : error_memory(error);
+    return text_list_add(&discovery->ids, id) || error_memory(error);
 }
 
 /* One read-only transaction around `read`, its session left clean in the message that ends it. */
@@ -52,7 +45,7 @@ static bool add_row(Discovery *discovery, const PGresult *rows, int row, Error *
     else if (!tenant_id_check(PQgetvalue(rows, row, 0), error))
         error_prefix(error, "row %d of the discovery query", row + 1);
     else
-        return add_tenant(discovery, PQgetvalue(rows, row, 0), "", error);
+        return add_id(discovery, PQgetvalue(rows, row, 0), error);
     error_set_hint(error, "change tenants.query so that it leaves such rows out");
     return false;
 }
@@ -89,7 +82,7 @@ static bool add_schema(Discovery *discovery, const char *schema, Error *error)
     char *id = tenant_id_from_schema(discovery->context->options->schema_template, schema);
     if (id == NULL)
         return errno == ENOMEM ? error_memory(error) : true;
-    bool good = add_tenant(discovery, id, schema, error);
+    bool good = add_id(discovery, id, error);
     free(id);
     return good;
 }
@@ -119,9 +112,7 @@ static bool discover_step(Connection *connection, void *state, Error *error)
 {
     Discovery *discovery = state;
     const RunOptions *options = discovery->context->options;
-    DiscoverResult earlier = {.tenants = discovery->tenants};
-    record_clear(&DISCOVER_RESULT, &earlier);
-    discovery->tenants = (RecordList){0};
+    text_list_clear(&discovery->ids); /* of an earlier attempt */
     bool by_query = options->discover_query != NULL && options->discover_query[0] != '\0';
     return in_read_transaction(connection, discovery, by_query ? read_query : read_schemas, error);
 }
@@ -136,12 +127,11 @@ void op_discover(const OpContext *context, const OpTenant *tenants, size_t count
     DiscoverResult *result = ret_results;
     Discovery discovery = {.context = context};
     if (op_attempt(context, discover_step, &discovery, 1, &error)) {
-        result->tenants = discovery.tenants;
+        result->ids = discovery.ids;
         ret_outcomes[0] = OUTCOME_ALREADY;
         return;
     }
-    DiscoverResult partial = {.tenants = discovery.tenants};
-    record_clear(&DISCOVER_RESULT, &partial);
+    text_list_clear(&discovery.ids);
     ret_outcomes[0] = op_outcome(&error);
     op_take_error(&error, &result->error, &result->sqlstate, &result->detail, &result->hint);
 }

@@ -128,12 +128,12 @@ static void records_copy_and_print(void **state)
     record_clear(&TENANT_MIGRATION_RESULT, &result);
 }
 
-static bool copy_discovery(const void *input, Error *error)
+static bool copy_parsed(const void *input, Error *error)
 {
-    DiscoverResult copy;
-    if (!record_copy(&DISCOVER_RESULT, &copy, input, error))
+    ParseResult copy;
+    if (!record_copy(&PARSE_RESULT, &copy, input, error))
         return false;
-    record_clear(&DISCOVER_RESULT, &copy);
+    record_clear(&PARSE_RESULT, &copy);
     return true;
 }
 
@@ -149,13 +149,13 @@ static bool copy_migration(const void *input, Error *error)
 static void lists_of_records_and_bytes_copy(void **state)
 {
     (void)state;
-    DiscoverResult found = {0};
+    ParseResult parsed = {0};
     for (int i = 0; i < 9; i++) {
-        Tenant *tenant = record_list_add(&TENANT_RECORD, &found.tenants);
-        *tenant = (Tenant){.database = strdup("main"), .id = strdup("a"), .schema = strdup("")};
+        ParseFailure *failure = record_list_add(&PARSE_FAILURE, &parsed.failures);
+        *failure = (ParseFailure){.migration = strdup("0001_x"), .error = strdup("e"), .hint = strdup("h")};
     }
-    run_until_success(copy_discovery, &found, 27);
-    record_clear(&DISCOVER_RESULT, &found);
+    run_until_success(copy_parsed, &parsed, 27);
+    record_clear(&PARSE_RESULT, &parsed);
     char name[] = "n", hash[] = "h", sql[] = "select 1";
     const Migration migration = {name, hash, 0, {sql, 8}};
     run_until_success(copy_migration, &migration, 3);

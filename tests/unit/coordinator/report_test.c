@@ -10,6 +10,8 @@ enum { MANY = 60 };
 typedef struct Fixture {
     RunReport report;
     RunEntry entries[MANY];
+    TenantMigrationResult results[MANY];
+    TenantMigrationStatus plans[MANY];
     Tenant tenants[MANY];
 } Fixture;
 
@@ -18,21 +20,19 @@ static void add(Fixture *fixture, const char *id, TenantState state, const char 
     size_t i = fixture->report.count++;
     fixture->tenants[i] =
         (Tenant){.database = (char *)"main", .id = (char *)id, .schema = (char *)"tenant_x"};
-    fixture->entries[i] = (RunEntry){
-        .tenant = &fixture->tenants[i],
-        .state = state,
-        .result = {.tenant_id = (char *)id,
-                   .schema_name = (char *)"tenant_x",
-                   .success = state == TENANT_SUCCEEDED,
-                   .error = (char *)error,
-                   .sqlstate = error != NULL ? (char *)"42P01" : NULL,
-                   .migration = error != NULL ? (char *)"0002_b" : NULL,
-                   .line = error != NULL ? 7 : 0,
-                   .outcome = (char *)(state == TENANT_SUCCEEDED ? "applied" : "error")},
-        .status = {.tenant_id = (char *)id,
-                   .schema_name = (char *)"tenant_x",
-                   .status = (char *)(state == TENANT_SUCCEEDED ? "ok" : "behind")},
-    };
+    fixture->results[i] =
+        (TenantMigrationResult){.success = state == TENANT_SUCCEEDED,
+                                .error = (char *)error,
+                                .sqlstate = error != NULL ? (char *)"42P01" : NULL,
+                                .migration = error != NULL ? (char *)"0002_b" : NULL,
+                                .line = error != NULL ? 7 : 0,
+                                .outcome = (char *)(state == TENANT_SUCCEEDED ? "applied" : "error")};
+    fixture->plans[i] =
+        (TenantMigrationStatus){.status = (char *)(state == TENANT_SUCCEEDED ? "ok" : "behind")};
+    fixture->entries[i] = (RunEntry){.tenant = &fixture->tenants[i],
+                                     .plan = &fixture->plans[i],
+                                     .result = &fixture->results[i],
+                                     .state = state};
     fixture->report.entries = fixture->entries;
     size_t *counts[] = {[TENANT_PENDING] = &fixture->report.totals.pending,
                         [TENANT_SKIPPED] = &fixture->report.totals.skipped,
@@ -98,6 +98,33 @@ static void a_migrate_report_has_the_contracts_members(void **state)
     assert_int_equal(json_integer_value(json_object_get(summary, "total")), 2);
     assert_int_equal(json_integer_value(json_object_get(summary, "averageMs")), 617);
     json_decref(document);
+}
+
+/* Row by row, or all of it at once: nobody can see which. */
+static void a_report_is_laid_out_like_any_document(void **state)
+{
+    (void)state;
+    ERROR_CLEANUP Error error = {0}, reason = {0};
+    error_set(&reason, ERROR_NO_WORKERS, "3 tenants wait");
+    for (int tenants = 0; tenants <= 3; tenants++) {
+        Fixture fixture = {0};
+        for (int i = 0; i < tenants; i++)
+            add(&fixture, "a\n\"b\"", i == 1 ? TENANT_FAILED : TENANT_SUCCEEDED, i == 1 ? "boom" : NULL);
+        char *names[] = {(char *)"0001_a", (char *)"0002_b"};
+        fixture.results[0].applied_migrations = (TextList){names, tenants > 0 ? 2 : 0};
+        Text text = {0};
+        FILE *file = text_open(&text);
+        assert_true(report_migrate_json(file, &fixture.report, tenants > 1 ? &reason : NULL, &error));
+        fclose(file);
+        json_t *document = json_loads(text.bytes, 0, NULL);
+        char *again = json_dumps(document, JSON_INDENT(2));
+        assert_non_null(again);
+        assert_int_equal(strlen(again) + 1, strlen(text.bytes));
+        assert_int_equal(strncmp(again, text.bytes, strlen(again)), 0);
+        free(again);
+        json_decref(document);
+        free(text.bytes);
+    }
 }
 
 static void a_run_that_broke_off_says_why_beside_what_was_done(void **state)
@@ -212,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_migrate_report_has_the_contracts_members),
+        cmocka_unit_test(a_report_is_laid_out_like_any_document),
         cmocka_unit_test(a_run_that_broke_off_says_why_beside_what_was_done),
         cmocka_unit_test(an_empty_run_has_no_average),
         cmocka_unit_test(a_status_report_counts_by_status),

@@ -1,4 +1,5 @@
 /* The run table: whatever the order in which attempts are heard of, the same is known in the end. */
+#include "common/record_set.h"
 #include "coordinator/run_table.h"
 #include "tests/support/test.h"
 #include <stdio.h>
@@ -108,41 +109,67 @@ static void join(const TextList *list, char text[64])
     }
 }
 
-static void merge_word(RunEntry *entry, const Word *word)
+/* A report about tenants t1, t2, ... */
+static RunReport new_report(size_t tenants)
 {
+    ERROR_CLEANUP Error error = {0};
+    RunReport report = {0};
+    char id[16];
+    for (size_t i = 1; i <= tenants; i++) {
+        snprintf(id, sizeof id, "t%zu", i);
+        assert_true(tenant_list_add(&report.tenants, "main", id, &error));
+    }
+    assert_true(tenant_list_resolve(&report.tenants, "tenant_{id}", &error));
+    assert_true(run_table_new(&report, &error));
+    return report;
+}
+
+static void plan(RunReport *report, size_t index, Outcome outcome, const char *status,
+                 const char *const *pending)
+{
+    ERROR_CLEANUP Error error = {0};
+    TenantMigrationStatus news = {.status = strdup(status), .tenant_id = strdup("as the worker says")};
+    add_all(&news.pending_migrations, pending);
+    assert_true(run_entry_plan(report, index, outcome, &news, &error));
+    record_clear(&TENANT_MIGRATION_STATUS, &news);
+}
+
+static void merge_word(RunReport *report, const Word *word)
+{
+    ERROR_CLEANUP Error error = {0};
     TenantMigrationResult result = {.success = outcome_state(word->outcome) == TENANT_SUCCEEDED};
     add_all(&result.applied_migrations, word->applied);
     add_all(&result.already, word->already);
     result.error = word->error != NULL ? strdup(word->error) : NULL;
     uint64_t key;
-    assert_true(run_entry_merge(entry, word->outcome, word->attempt, &result, &key));
+    assert_true(run_entry_merge(report, 0, word->outcome, word->attempt, &result, &key, &error));
     record_clear(&TENANT_MIGRATION_RESULT, &result);
 }
 
 static void check_order(const Case *want, const size_t *order)
 {
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
-    RunEntry entry = {.tenant = &tenant};
-    add_all(&entry.status.pending_migrations, PLAN);
+    RunReport report = new_report(1);
+    plan(&report, 0, OUTCOME_ALREADY, "behind", PLAN);
     for (size_t i = 0; i < want->count; i++)
-        merge_word(&entry, &want->words[order[i]]);
-    assert_int_equal(entry.state, want->state);
+        merge_word(&report, &want->words[order[i]]);
+    assert_int_equal(report.entries[0].state, want->state);
     char applied[64], recovered[64];
-    join(&entry.result.applied_migrations, applied);
-    join(&entry.result.recovered, recovered);
+    TenantMigrationResult result = run_report_result(&report, 0);
+    join(&result.applied_migrations, applied);
+    join(&result.recovered, recovered);
     if (strcmp(applied, want->applied) != 0 || strcmp(recovered, want->recovered) != 0)
         fail_msg("%s: applied \"%s\", recovered \"%s\"", want->name, applied, recovered);
     Outcome outcome = want->state == TENANT_SUCCEEDED ? OUTCOME_APPLIED : OUTCOME_ERROR;
-    assert_true(run_entry_finish(&entry, want->state, outcome, 3, false, &error));
-    assert_int_equal(entry.result.attempts, 3);
-    assert_string_equal(entry.result.tenant_id, "t1");
+    assert_true(run_entry_finish(&report, 0, want->state, outcome, 3, &error));
+    result = run_report_result(&report, 0);
+    assert_int_equal(result.attempts, 3);
+    assert_string_equal(result.tenant_id, "t1");
     if (want->error == NULL)
-        assert_null(entry.result.error);
+        assert_null(result.error);
     else
-        assert_string_equal(entry.result.error, want->error);
-    record_clear(&TENANT_MIGRATION_RESULT, &entry.result);
-    record_clear(&TENANT_MIGRATION_STATUS, &entry.status);
+        assert_string_equal(result.error, want->error);
+    run_report_clear(&report);
 }
 
 /* Every order of `count` words, by Heap's algorithm. */
@@ -170,19 +197,20 @@ static void every_order_of_words_ends_in_the_same(void **state)
 static void equal_failures_have_equal_keys_and_others_do_not(void **state)
 {
     (void)state;
+    ERROR_CLEANUP Error error = {0};
     static const char *const FAILURES[][2] = {{"42P01", "a"}, {"42P01", "a"}, {"42P01", "b"},
                                               {"42601", "a"}, {NULL, "a"},    {"42P01", NULL}};
     uint64_t keys[6];
+    RunReport report = new_report(6);
     for (size_t i = 0; i < 6; i++) {
-        RunEntry entry = {0};
         TenantMigrationResult result = {
             .sqlstate = FAILURES[i][0] != NULL ? strdup(FAILURES[i][0]) : NULL,
             .migration = FAILURES[i][1] != NULL ? strdup(FAILURES[i][1]) : NULL,
         };
-        assert_true(run_entry_merge(&entry, OUTCOME_ERROR, 1, &result, &keys[i]));
-        record_clear(&TENANT_MIGRATION_RESULT, &entry.result);
+        assert_true(run_entry_merge(&report, i, OUTCOME_ERROR, 1, &result, &keys[i], &error));
         record_clear(&TENANT_MIGRATION_RESULT, &result);
     }
+    run_report_clear(&report);
     assert_true(keys[0] != 0 && keys[0] == keys[1]);
     assert_true(keys[0] != keys[2] && keys[0] != keys[3]);
     assert_int_equal(keys[4], 0);
@@ -193,42 +221,67 @@ static void a_tenant_that_never_ran_is_skipped_with_the_contracts_words(void **s
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
-    RunEntry entry = {.tenant = &tenant};
-    assert_true(run_entry_finish(&entry, TENANT_PENDING, OUTCOME_NOT_STARTED, 0, true, &error));
-    assert_int_equal(entry.state, TENANT_SKIPPED);
-    assert_false(entry.result.success);
-    assert_string_equal(entry.result.error, "Skipped due to abort");
-    assert_string_equal(entry.result.database, "main");
-    record_clear(&TENANT_MIGRATION_RESULT, &entry.result);
+    RunReport report = new_report(1);
+    report.several_databases = true;
+    assert_true(run_entry_finish(&report, 0, TENANT_PENDING, OUTCOME_NOT_STARTED, 0, &error));
+    assert_int_equal(report.entries[0].state, TENANT_SKIPPED);
+    TenantMigrationResult result = run_report_result(&report, 0);
+    assert_false(result.success);
+    assert_string_equal(result.error, "Skipped due to abort");
+    assert_string_equal(result.database, "main");
+    run_report_clear(&report);
 }
 
 static void a_later_failure_to_read_does_not_undo_a_plan(void **state)
 {
     (void)state;
-    RunEntry entry = {0};
-    TenantMigrationStatus good = {.status = strdup("ok")}, bad = {.status = strdup("error")};
-    run_entry_plan(&entry, OUTCOME_APPLIED, &good);
-    run_entry_plan(&entry, OUTCOME_ERROR, &bad);
-    assert_string_equal(entry.status.status, "ok");
-    assert_false(run_entry_needs_work(&entry, false));
-    record_clear(&TENANT_MIGRATION_STATUS, &entry.status);
-    record_clear(&TENANT_MIGRATION_STATUS, &bad);
+    static const char *const NOTHING[] = {NULL};
+    RunReport report = new_report(1);
+    plan(&report, 0, OUTCOME_ALREADY, "ok", NOTHING);
+    plan(&report, 0, OUTCOME_ERROR, "error", NOTHING);
+    assert_string_equal(run_report_status(&report, 0).status, "ok");
+    assert_false(run_entry_needs_work(&report.entries[0], false));
+    run_report_clear(&report);
 }
 
 static void a_tenant_without_a_status_still_has_a_name(void **state)
 {
     (void)state;
     ERROR_CLEANUP Error error = {0};
-    Tenant tenant = {.database = (char *)"main", .id = (char *)"t1", .schema = (char *)"tenant_t1"};
-    RunEntry entry = {.tenant = &tenant};
-    assert_true(run_entry_needs_work(&entry, false));
-    assert_true(run_entry_fill_status(&entry, OUTCOME_NOT_STARTED, false, &error));
-    assert_string_equal(entry.status.tenant_id, "t1");
-    assert_string_equal(entry.status.status, "error");
-    assert_string_equal(entry.status.error, "Skipped due to abort");
-    assert_null(entry.status.database);
-    record_clear(&TENANT_MIGRATION_STATUS, &entry.status);
+    RunReport report = new_report(1);
+    assert_true(run_entry_needs_work(&report.entries[0], false));
+    assert_true(run_entry_fill_status(&report, 0, OUTCOME_NOT_STARTED, &error));
+    TenantMigrationStatus status = run_report_status(&report, 0);
+    assert_string_equal(status.tenant_id, "t1");
+    assert_string_equal(status.status, "error");
+    assert_string_equal(status.error, "Skipped due to abort");
+    assert_null(status.database);
+    run_report_clear(&report);
+}
+
+/* A fleet of which everybody says nearly the same takes 100 bytes a tenant: entry, record, id and schema. */
+static void what_tenants_have_alike_is_kept_once(void **state)
+{
+    (void)state;
+    enum { TENANTS = 20000 };
+    ERROR_CLEANUP Error error = {0};
+    RunReport report = new_report(TENANTS);
+    for (size_t i = 0; i < TENANTS; i++) {
+        uint64_t key;
+        TenantMigrationResult result = {.success = true, .duration_ms = (int64_t)i};
+        plan(&report, i, OUTCOME_ALREADY, "behind", PLAN);
+        add_all(&result.applied_migrations, PLAN);
+        result.tenant_id = strdup(report.tenants.items[i].id);
+        assert_true(run_entry_merge(&report, i, OUTCOME_APPLIED, 1, &result, &key, &error));
+        record_clear(&TENANT_MIGRATION_RESULT, &result);
+        assert_true(run_entry_finish(&report, i, TENANT_SUCCEEDED, OUTCOME_APPLIED, 1, &error));
+    }
+    assert_int_equal(record_set_count(report.plans), 1);
+    assert_int_equal(record_set_count(report.results), 1);
+    assert_int_equal(run_report_result(&report, 77).duration_ms, 77);
+    assert_string_equal(run_report_result(&report, 77).tenant_id, "t78");
+    assert_true(run_table_bytes(&report) < (size_t)TENANTS * 100);
+    run_report_clear(&report);
 }
 
 static void totals_are_counted_from_the_entries(void **state)
@@ -256,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_tenant_that_never_ran_is_skipped_with_the_contracts_words),
         cmocka_unit_test(a_later_failure_to_read_does_not_undo_a_plan),
         cmocka_unit_test(a_tenant_without_a_status_still_has_a_name),
+        cmocka_unit_test(what_tenants_have_alike_is_kept_once),
         cmocka_unit_test(totals_are_counted_from_the_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

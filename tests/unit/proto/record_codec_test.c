@@ -1,3 +1,4 @@
+#include "common/results.h"
 #include "proto/msgpack_walk.h"
 #include "proto/record_codec.h"
 #include "tests/unit/proto/fill.h"
@@ -351,6 +352,30 @@ static void damaged_messages_are_survived(void **state)
     }
 }
 
+/* Discovery answers for a whole database at once. */
+static void the_ids_of_a_million_tenants_are_one_result(void **state)
+{
+    (void)state;
+    enum { TENANTS = 1000000 };
+    ERROR_CLEANUP Error error = {0};
+    BUFFER_CLEANUP Buffer bytes = {0};
+    DiscoverResult received = {0};
+    DiscoverResult sent = {.ids = {calloc(TENANTS, sizeof(char *)), TENANTS}};
+    char id[37];
+    for (int i = 0; i < TENANTS; i++) {
+        snprintf(id, sizeof id, "00000000-0000-4000-8000-%012d", i);
+        sent.ids.items[i] = strdup(id);
+    }
+    assert_true(record_pack(&DISCOVER_RESULT, &sent, &bytes, &error));
+    assert_true(bytes.length < 40 << 20); /* far below what one message may be */
+    if (!record_unpack(&DISCOVER_RESULT, bytes.data, bytes.length, &received, &error))
+        fail_msg("%s", error.message);
+    assert_int_equal(received.ids.count, TENANTS);
+    assert_string_equal(received.ids.items[TENANTS - 1], id);
+    record_clear(&DISCOVER_RESULT, &sent);
+    record_clear(&DISCOVER_RESULT, &received);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +390,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded_by_what_was_received),
         cmocka_unit_test(too_many_unknown_keys_are_refused),
         cmocka_unit_test(damaged_messages_are_survived),
+        cmocka_unit_test(the_ids_of_a_million_tenants_are_one_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
