@@ -134,7 +134,7 @@ static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFram
     if (receipt == SESSION_NOTHING)
         return true;
     if (receipt == SESSION_BROKEN) {
-        if (log_budget_take(&worker->complaints, worker->name))
+        if (log_budget_take(&worker->sessions, worker->name))
             log_error_value(LOG_WARNING, worker->name, &broken);
         channel_break(&worker->channel, &broken, now_ms);
         return registry_lose(dispatcher, worker, "it broke the protocol", now_ms, error);

@@ -29,12 +29,12 @@ typedef struct RegisteredWorker {
     bool joined;       /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
-    bool confused;       /* asked for migrations that this run does not have */
-    uint64_t bundle_seq; /* of the BUNDLE sent last in this session; 0 = none */
-    uint64_t acked;      /* when we looked last, ... */
-    int64_t progress_ms; /* ... and since when it acknowledges nothing of what it was sent */
-    bool leased;         /* it was given a tenant once: the run may point to it */
-    LogBudget complaints;
+    bool confused;                  /* asked for migrations that this run does not have */
+    uint64_t bundle_seq;            /* of the BUNDLE sent last in this session; 0 = none */
+    uint64_t acked;                 /* when we looked last, ... */
+    int64_t progress_ms;            /* ... and since when it acknowledges nothing of what it was sent */
+    bool leased;                    /* it was given a tenant once: the run may point to it */
+    LogBudget complaints, sessions; /* of what it does, and of beginnings and ends */
 } RegisteredWorker;
 
 /* Whom a WHO was sent to lately: one a second for each, however many stray frames they send. */

@@ -252,7 +252,7 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
                       setting(dispatcher, SETTING_WIRE_RESEND_MAX_MS), now_ms, error) ||
         !say_welcome(dispatcher, &worker->channel, frame->header.session_id, error))
         return false;
-    if (log_budget_take(&worker->complaints, worker->name))
+    if (log_budget_take(&worker->sessions, worker->name))
         log_message(LOG_INFO, worker->name,
                     is_new ? "worker joined with %lld slots" : "worker greeted again, %lld slots",
                     (long long)worker->slots);
@@ -297,7 +297,7 @@ void registry_forget_jobs(RegisteredWorker *worker)
 bool registry_lose(Dispatcher *dispatcher, RegisteredWorker *worker, const char *why, int64_t now_ms,
                    Error *error)
 {
-    if (log_budget_take(&worker->complaints, worker->name))
+    if (log_budget_take(&worker->sessions, worker->name))
         log_message(dispatcher->leaving ? LOG_INFO : LOG_WARNING, worker->name, "worker gone: %s", why);
     worker->serving = false;
     channel_close(&worker->channel);

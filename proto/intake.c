@@ -12,8 +12,10 @@
 #include <zmq.h>
 
 enum {
+    LOOK_MS = 100,
+    WATCH_MS = 10,
     GROWTH_KIB = 64 << 10,    /* of the process, before anybody is suspected */
-    UNFINISHED_MAX = 8 << 20, /* bytes without a message while none was left to take, ... */
+    UNFINISHED_MAX = 4 << 20, /* bytes without a message while none was left to take, ... */
     UNTAKEN_MAX = 96 << 20,   /* ... and while there always was one: more than a full queue holds */
     EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED,
 };
@@ -154,11 +156,16 @@ static void start_watching(Intake *intake)
         intake->connections[i].fresh = true;
 }
 
+int64_t intake_pause_ms(const Intake *intake)
+{
+    return intake->watching ? WATCH_MS : LOOK_MS;
+}
+
 void intake_look(Intake *intake, const char *address, int64_t now_ms)
 {
     if (intake->monitor == NULL || now_ms < intake->look_ms)
         return;
-    intake->look_ms = now_ms + INTAKE_LOOK_MS;
+    intake->look_ms = now_ms + LOOK_MS;
     take_events(intake);
     size_t pages = process_pages(), growth = (size_t)GROWTH_KIB * 1024 / (size_t)sysconf(_SC_PAGESIZE);
     if (intake->settled_pages == 0 || pages < intake->settled_pages)
@@ -167,6 +174,7 @@ void intake_look(Intake *intake, const char *address, int64_t now_ms)
         return;
     if (!intake->watching)
         start_watching(intake);
+    intake->look_ms = now_ms + WATCH_MS;
     bool suspects = false;
     for (size_t i = 0; i < intake->count; i++)
         suspects |= judge(intake, &intake->connections[i], address);

@@ -1,17 +1,15 @@
 /* Intake: cuts connections that fill this process with a message that never ends.
  *
  * ZeroMQ limits a frame and counts whole messages, but keeps the frames of an unfinished message without any
- * limit, and its user sees nothing of it. So the owner of a TCP socket looks every INTAKE_LOOK_MS: when the
- * process has grown, connections on which much has arrived and nothing whole has come out are closed; whoever
- * is at the other end may connect again. Which connections there are a monitor of the socket tells. Belongs
- * to the thread of its socket.
+ * limit, and its user sees nothing of it. So the owner of a TCP socket looks every intake_pause_ms(): when
+ * the process has grown, connections on which much has arrived and nothing whole has come out are closed;
+ * whoever is at the other end may connect again. Which connections there are a monitor of the socket tells.
+ * Belongs to the thread of its socket.
  */
 #pragma once
 #include "common/error.h"
 #include <stddef.h>
 #include <stdint.h>
-
-enum { INTAKE_LOOK_MS = 100 };
 
 typedef struct IntakeConnection {
     int fd;
@@ -38,4 +36,6 @@ void intake_close(Intake *intake);
 /* While `watching`: a whole message has come over this descriptor; or, with -1, there is none now. */
 void intake_took(Intake *intake, int fd);
 
+/* How long the owner may wait before it looks again. */
+int64_t intake_pause_ms(const Intake *intake);
 void intake_look(Intake *intake, const char *address, int64_t now_ms);

@@ -409,8 +409,9 @@ static int64_t look_at_sockets(const LinkPollItem *items, size_t count, int64_t 
         intake_look(&link->intake, link->bound, now_ms);
         if (link->options.bind)
             doorway_look(&link->doorway, link->socket, link->bound, now_ms);
-        if (timeout_ms < 0 || timeout_ms > INTAKE_LOOK_MS)
-            timeout_ms = INTAKE_LOOK_MS;
+        int64_t pause_ms = intake_pause_ms(&link->intake);
+        if (timeout_ms < 0 || timeout_ms > pause_ms)
+            timeout_ms = pause_ms;
     }
     return timeout_ms;
 }
@@ -433,8 +434,11 @@ bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *err
     bool done = ready >= 0 || zmq_errno() == EINTR;
     if (!done)
         error_set(error, ERROR_SYSTEM, "cannot wait for links: %s", zmq_strerror(zmq_errno()));
-    for (size_t i = 0; ready > 0 && i < count; i++)
+    for (size_t i = 0; ready >= 0 && i < count; i++) {
         items[i].readable = polled[i].revents != 0;
+        if (items[i].link != NULL && !items[i].readable)
+            intake_took(&items[i].link->intake, -1);
+    }
     free(polled);
     return done;
 }

@@ -27,7 +27,7 @@ struct Conversation {
     int64_t greeting_since_ms;
     int64_t tried_ms; /* when the link was opened the last time */
     char log_context[80];
-    LogBudget complaints;
+    LogBudget complaints, sessions; /* of what it does, and of beginnings and ends */
 
     char run_id[33];
     uint64_t number; /* of this run's conversation; reports carry it */
@@ -198,7 +198,7 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     conversation->dead_ms =
         welcome->dead_ms > 0 ? welcome->dead_ms : config_int(config, SETTING_WIRE_DEAD_MS);
     snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
-    if (log_budget_take(&conversation->complaints, conversation->log_context))
+    if (log_budget_take(&conversation->sessions, conversation->log_context))
         log_message(LOG_INFO, conversation->log_context, "serving %.255s",
                     welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
     return send_again(conversation, error);
@@ -260,7 +260,7 @@ static bool submit(Conversation *conversation, JobMessage *job, Error *error)
 /* Ends the session with a coordinator that broke the protocol, and greets anew. */
 static bool break_off(Conversation *conversation, Error *broken, int64_t now_ms, Error *error)
 {
-    if (log_budget_take(&conversation->complaints, conversation->log_context))
+    if (log_budget_take(&conversation->sessions, conversation->log_context))
         log_error_value(LOG_WARNING, conversation->log_context, broken);
     channel_break(&conversation->channel, broken, now_ms);
     /* What there was no memory for comes again, and again; another worker may have it. */
