@@ -262,12 +262,12 @@ static bool break_off(Conversation *conversation, Error *broken, int64_t now_ms,
 {
     if (log_budget_take(&conversation->sessions, conversation->log_context))
         log_error_value(LOG_WARNING, conversation->log_context, broken);
-    channel_break(&conversation->channel, broken, now_ms);
     /* What there was no memory for comes again, and again; another worker may have it. */
     if (broken->code == ERROR_MEMORY) {
         error_move(error, broken);
         return false;
     }
+    channel_break(&conversation->channel, broken, now_ms);
     return greet_later(conversation, now_ms, error);
 }
 

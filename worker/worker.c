@@ -235,10 +235,13 @@ static void *worker_main(void *worker_pointer)
     ERROR_CLEANUP Error error = {0};
     bool ok = loop(worker, &error);
     int64_t now_ms = clock_now_ms(&SYSTEM_CLOCK);
+    /* Also when the loop broke: whoever hears it need not wait for silence. */
     Peer *peer;
     DL_FOREACH(worker->peers, peer)
     {
-        ok = ok && conversation_say_bye(peer->conversation, now_ms, &error);
+        ERROR_CLEANUP Error unsaid = {0};
+        if (!conversation_say_bye(peer->conversation, now_ms, ok ? &error : &unsaid))
+            ok = false;
     }
     if (!ok)
         log_error_value(LOG_ERROR, "worker", &error);
