@@ -78,7 +78,7 @@ typedef enum SettingId {
     SETTING_WORKER_PEERS,
     SETTING_WIRE_HEARTBEAT_MS,     /* 2000 */
     SETTING_WIRE_SUSPECT_MS,       /* 6000 */
-    SETTING_WIRE_DEAD_MS,          /* 15000 */
+    SETTING_WIRE_DEAD_MS,          /* 14000 */
     SETTING_WIRE_RESEND_MS,        /* 2000, doubled up to ... */
     SETTING_WIRE_RESEND_MAX_MS,    /* 30000 */
     SETTING_WIRE_RECONNECT_MS,     /* 500 */

@@ -234,3 +234,17 @@ void log_error_value(LogLevel level, const char *context, const Error *error)
     write_entry(level, context, NULL, error);
     errno = saved;
 }
+
+bool log_budget_take(LogBudget *budget, const char *context)
+{
+    enum { LINES = 20, MINUTE_MS = 60000 };
+    int64_t now_ms = clock_now_ms(&SYSTEM_CLOCK);
+    if (budget->lines == 0 || now_ms - budget->since_ms > MINUTE_MS)
+        *budget = (LogBudget){.since_ms = now_ms};
+    if (budget->lines > LINES)
+        return false;
+    if (++budget->lines <= LINES)
+        return true;
+    log_message(LOG_WARNING, context, "there is more to say, but not before a minute has passed");
+    return false;
+}

@@ -7,6 +7,7 @@
 #pragma once
 #include "common/error.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum LogLevel { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
@@ -18,3 +19,13 @@ void log_message(LogLevel level, const char *context, const char *format, ...)
 
 /* One entry with message, DETAIL and HINT of an error. */
 void log_error_value(LogLevel level, const char *context, const Error *error);
+
+/* How much may be written about one peer, which decides itself how often there is something to say. A zeroed
+ * one is whole. */
+typedef struct LogBudget {
+    int64_t since_ms;
+    int lines;
+} LogBudget;
+
+/* Whether one more line may be written; the last one in a minute says that it is. */
+bool log_budget_take(LogBudget *budget, const char *context);

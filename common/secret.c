@@ -1,6 +1,7 @@
 #include "common/secret.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct ConnectionString {
     char *text;
@@ -41,4 +42,13 @@ const char *connection_string_print(const ConnectionString *secret)
 const char *connection_string_reveal(const ConnectionString *secret)
 {
     return secret->text;
+}
+
+void secret_leave_no_core(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) != 0)
+        return;
+    limit.rlim_cur = 0;
+    setrlimit(RLIMIT_CORE, &limit); /* lowering is always allowed */
 }

@@ -17,3 +17,7 @@ const char *connection_string_print(const ConnectionString *secret);
 
 /* The text itself. For worker/pg alone; tests/check-layers refuses it elsewhere. */
 const char *connection_string_reveal(const ConnectionString *secret);
+
+/* For a program's main(): no core file, which would hold every secret of the process, unless somebody asks
+ * the running process for one (prlimit --core). */
+void secret_leave_no_core(void);

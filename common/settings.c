@@ -272,7 +272,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
                                  .doc = "a peer silent for this long gets no new work"},
     [SETTING_WIRE_DEAD_MS] = {.path = "wire.dead_ms",
                               MILLISECONDS(1),
-                              .default_value = "15000",
+                              .default_value = "14000",
                               .doc = "a peer silent for this long is given up"},
     [SETTING_WIRE_RESEND_MS] = {.path = "wire.resend_ms",
                                 MILLISECONDS(1),

@@ -9,7 +9,13 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { HOST_INTERVAL_MS = 100, FRAMES_PER_TURN = 1024, GOODBYE_WAIT_MS = 1000, GOODBYE_LINGER_MS = 2000 };
+enum {
+    HOST_INTERVAL_MS = 100,
+    FRAMES_PER_TURN = 1024,
+    RECEIVE_MS = 100, /* for each link and turn: who floods must not keep us from speaking to the others */
+    GOODBYE_WAIT_MS = 1000,
+    GOODBYE_LINGER_MS = 2000,
+};
 
 static const PeerId ONLY_PEER; /* of a connected link: nameless */
 
@@ -128,7 +134,8 @@ static bool receive_frame(Dispatcher *dispatcher, Link *link, const IncomingFram
     if (receipt == SESSION_NOTHING)
         return true;
     if (receipt == SESSION_BROKEN) {
-        log_error_value(LOG_WARNING, worker->name, &broken);
+        if (log_budget_take(&worker->sessions, worker->name))
+            log_error_value(LOG_WARNING, worker->name, &broken);
         channel_break(&worker->channel, &broken, now_ms);
         return registry_lose(dispatcher, worker, "it broke the protocol", now_ms, error);
     }
@@ -146,7 +153,7 @@ static void report_dropped(const Link *link)
 
 static bool receive_all(Dispatcher *dispatcher, Link *link, int64_t now_ms, Error *error)
 {
-    for (int i = 0; i < FRAMES_PER_TURN; i++) {
+    for (int i = 0; i < FRAMES_PER_TURN && clock_now_ms(&SYSTEM_CLOCK) - now_ms < RECEIVE_MS; i++) {
         IncomingFrame frame;
         LinkStatus status = link_receive(link, &frame, error);
         if (status == LINK_AGAIN)
@@ -226,11 +233,11 @@ static bool turn(Dispatcher *dispatcher, Error *error)
     size_t count = dispatcher->link_count + (dispatcher->options.interrupt_fd >= 0);
     if (!link_poll(items, count, wakeup_ms > now_ms ? wakeup_ms - now_ms : 0, error))
         return false;
-    now_ms = clock_now_ms(&SYSTEM_CLOCK);
     for (size_t i = 0; i < dispatcher->link_count; i++)
-        if (items[i].readable && !receive_all(dispatcher, dispatcher->links[i], now_ms, error))
+        if (items[i].readable &&
+            !receive_all(dispatcher, dispatcher->links[i], clock_now_ms(&SYSTEM_CLOCK), error))
             return false;
-    return registry_check_silence(dispatcher, now_ms, error);
+    return registry_check_silence(dispatcher, clock_now_ms(&SYSTEM_CLOCK), error);
 }
 
 bool dispatcher_gather(Dispatcher *dispatcher, Error *error)

@@ -1,6 +1,7 @@
 /* Dispatcher, inside: what its files share. dispatcher.c owns links and loop, registry.c the workers and
  * their greetings, dispatcher_phase.c turns engine actions into messages and messages into engine events. */
 #pragma once
+#include "common/log.h"
 #include "coordinator/dispatcher.h"
 #include "proto/channel.h"
 
@@ -28,8 +29,12 @@ typedef struct RegisteredWorker {
     bool joined;       /* known to the current engine as engine_id */
     uint32_t engine_id;
     SentJob *jobs;
-    bool confused;       /* asked for migrations that this run does not have */
-    uint64_t bundle_seq; /* of the BUNDLE sent last in this session; 0 = none */
+    bool confused;                  /* asked for migrations that this run does not have */
+    uint64_t bundle_seq;            /* of the BUNDLE sent last in this session; 0 = none */
+    uint64_t acked;                 /* when we looked last, ... */
+    int64_t progress_ms;            /* ... and since when it acknowledges nothing of what it was sent */
+    bool leased;                    /* it was given a tenant once: the run may point to it */
+    LogBudget complaints, sessions; /* of what it does, and of beginnings and ends */
 } RegisteredWorker;
 
 /* Whom a WHO was sent to lately: one a second for each, however many stray frames they send. */
@@ -49,10 +54,11 @@ struct Dispatcher {
     size_t link_count;
     LinkPollItem *items; /* the links and, last, the host's interrupt_fd */
     RegisteredWorker *workers;
-    size_t worker_count; /* ever registered */
+    size_t worker_count; /* in the list */
     Stranger strangers[STRANGERS];
     size_t next_stranger;
     bool stray_logged;
+    LogBudget refusals;
     TextList databases;
     int64_t *budgets;  /* by database: the smallest announced */
     int64_t greet_ms;  /* when connected links say WHO again */

@@ -39,14 +39,15 @@ static bool is_plausible(const Dispatcher *dispatcher, const RegisteredWorker *w
 }
 
 /* What the engine refuses was said by a confused worker: worth a line in the log, not the end of the run. */
-static bool feed(Dispatcher *dispatcher, const RegisteredWorker *worker, const EngineEvent *event,
-                 int64_t now_ms, Error *error)
+static bool feed(Dispatcher *dispatcher, RegisteredWorker *worker, const EngineEvent *event, int64_t now_ms,
+                 Error *error)
 {
     if (engine_apply(dispatcher->engine, event, now_ms, error))
         return true;
     if (error->code != ERROR_PROTOCOL)
         return false;
-    log_error_value(LOG_WARNING, worker->name, error);
+    if (log_budget_take(&worker->complaints, worker->name))
+        log_error_value(LOG_WARNING, worker->name, error);
     error_clear(error);
     return true;
 }
@@ -80,7 +81,8 @@ static bool handle_result_item(Dispatcher *dispatcher, RegisteredWorker *worker,
                          .tenant = (uint32_t)item->index,
                          .attempt = (uint32_t)item->attempt};
     if (item->outcome == NULL || !outcome_from_name(item->outcome, &event.outcome)) {
-        log_message(LOG_WARNING, worker->name, "result with an unknown outcome dropped");
+        if (log_budget_take(&worker->complaints, worker->name))
+            log_message(LOG_WARNING, worker->name, "result with an unknown outcome dropped");
         return true;
     }
     if (type != NULL) {
@@ -90,7 +92,8 @@ static bool handle_result_item(Dispatcher *dispatcher, RegisteredWorker *worker,
         ERROR_CLEANUP Error broken = {0};
         if (item->body.length > 0 &&
             !record_unpack(type, item->body.data, item->body.length, record, &broken)) {
-            log_error_value(LOG_WARNING, worker->name, &broken);
+            if (log_budget_take(&worker->complaints, worker->name))
+                log_error_value(LOG_WARNING, worker->name, &broken);
             event.outcome = OUTCOME_ERROR;
         }
         event.failure_key = phase->on_result(phase->host, event.tenant, event.attempt, event.outcome, record);
@@ -151,8 +154,9 @@ bool phase_handle(Dispatcher *dispatcher, RegisteredWorker *worker, Message *mes
         return registry_lose(dispatcher, worker, "it said goodbye", now_ms, error);
     case MESSAGE_ERROR: {
         const ErrorMessage *report = message->record;
-        log_message(LOG_WARNING, worker->name, "worker reports: %s",
-                    report->message != NULL ? report->message : "an error");
+        if (log_budget_take(&worker->complaints, worker->name))
+            log_message(LOG_WARNING, worker->name, "worker reports: %.1000s",
+                        report->message != NULL ? report->message : "an error");
         return true;
     }
     default:
@@ -228,6 +232,7 @@ static bool send_job(Dispatcher *dispatcher, RegisteredWorker *worker, const Eng
         .options = {(void *)phase->options, 1},
         .tenants = {tenants, count},
     };
+    worker->leased = true;
     DL_APPEND(worker->jobs, job);
     return session_send(worker->channel.session, MESSAGE_JOB, &job->message, &job->seq, error);
 }

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTED_CONCURRENCY = 10, EQUAL_FAILURES = 20 };
+enum {
+    HOSTED_CONCURRENCY = 10,
+    HOSTED_WAIT_MS = 5000, /* no other worker comes in the place of a hosted one that broke */
+    EQUAL_FAILURES = 20,
+};
 
 void fleet_say_step(const FleetRequest *request, FleetStep step, size_t tenants)
 {
@@ -210,7 +214,7 @@ bool fleet_open(Fleet *fleet, const FleetRequest *request, const Bundle *bundle,
             .plain = request->plain,
             .bundle = bundle,
             .min_workers = hosted ? 1 : config_int(config, SETTING_COORDINATOR_MIN_WORKERS),
-            .wait_ms = config_int(config, SETTING_COORDINATOR_WAIT_MS),
+            .wait_ms = hosted ? HOSTED_WAIT_MS : config_int(config, SETTING_COORDINATOR_WAIT_MS),
             .poll_host = poll_host,
             .on_progress = report_progress,
             .interrupt_fd = request->interrupt_fd,

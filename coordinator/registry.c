@@ -1,11 +1,16 @@
-#include "common/log.h"
 #include "coordinator/dispatcher_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-enum { WHO_INTERVAL_MS = 1000, CONNECTIONS_MAX = 1000000 };
+enum {
+    WHO_INTERVAL_MS = 1000,
+    CONNECTIONS_MAX = 1000000,
+    DATABASES_MAX = 10000, /* that all workers of a run may reach together */
+    NAME_MAX_BYTES = 255,
+    STUCK_DEATHS = 4, /* so many times dead_ms without an acknowledgement are no slow link any more */
+};
 _Static_assert(ENGINE_MAX_SLOTS == 4096, "a refusal says so in words");
 
 static int64_t setting(const Dispatcher *dispatcher, SettingId id)
@@ -34,6 +39,20 @@ RegisteredWorker *registry_find(Dispatcher *dispatcher, const Link *link, const 
             continue;
         worker->channel.peer = frame->peer;
         return worker;
+    }
+    return NULL;
+}
+
+/* Whom this connection has served so far. */
+static RegisteredWorker *find_by_connection(Dispatcher *dispatcher, const Link *link, const PeerId *peer)
+{
+    RegisteredWorker *worker;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        const Channel *channel = &worker->channel;
+        if (worker->serving && channel->link == link && channel->peer.length == peer->length &&
+            memcmp(channel->peer.bytes, peer->bytes, peer->length) == 0)
+            return worker;
     }
     return NULL;
 }
@@ -108,6 +127,42 @@ static bool learn(Dispatcher *dispatcher, RegisteredWorker *worker, const HelloM
     return true;
 }
 
+static void free_worker(Dispatcher *dispatcher, RegisteredWorker *worker)
+{
+    DL_DELETE(dispatcher->workers, worker);
+    dispatcher->worker_count--;
+    registry_forget_jobs(worker);
+    channel_close(&worker->channel);
+    free(worker->reaches);
+    free(worker->name);
+    free(worker);
+}
+
+/* Where all seats are taken, one that was left and never had anything to do makes room. */
+static bool has_room(Dispatcher *dispatcher)
+{
+    RegisteredWorker *worker;
+    if (dispatcher->worker_count < WORKERS_MAX)
+        return true;
+    DL_FOREACH(dispatcher->workers, worker)
+    {
+        if (!worker->serving && !worker->leased) {
+            free_worker(dispatcher, worker);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool knows_databases(const Dispatcher *dispatcher, const HelloMessage *hello)
+{
+    const HelloDatabase *databases = hello->databases.items;
+    size_t unknown = 0;
+    for (size_t i = 0; i < hello->databases.count; i++)
+        unknown += !text_list_has(&dispatcher->databases, databases[i].name);
+    return dispatcher->databases.count + unknown <= DATABASES_MAX;
+}
+
 /* Why a HELLO cannot be accepted, or NULL. */
 static const char *refusal(const HelloMessage *hello)
 {
@@ -120,10 +175,13 @@ static const char *refusal(const HelloMessage *hello)
     if (hello->databases.count == 0)
         return "a worker must reach at least one database";
     const HelloDatabase *databases = hello->databases.items;
+    if (hello->name != NULL && strlen(hello->name) > NAME_MAX_BYTES)
+        return "a worker's name must not be longer than 255 bytes";
     for (size_t i = 0; i < hello->databases.count; i++)
-        if (databases[i].name[0] == '\0' || databases[i].max_connections < 1 ||
-            databases[i].max_connections > CONNECTIONS_MAX)
-            return "every database of a worker needs a name and 1 to 1000000 connections";
+        if (databases[i].name[0] == '\0' || strlen(databases[i].name) > NAME_MAX_BYTES ||
+            databases[i].max_connections < 1 || databases[i].max_connections > CONNECTIONS_MAX)
+            return "every database of a worker needs a name of at most 255 bytes and 1 to 1000000 "
+                   "connections";
     return NULL;
 }
 
@@ -158,11 +216,14 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
     Channel stranger = {.link = link, .peer = frame->peer};
     RegisteredWorker *worker = find_by_uuid(dispatcher, hello->worker);
     const char *why = refusal(hello);
-    if (why == NULL && worker == NULL && dispatcher->worker_count == WORKERS_MAX)
+    if (why == NULL && !knows_databases(dispatcher, hello))
+        why = "there are too many databases";
+    if (why == NULL && worker == NULL && !has_room(dispatcher))
         why = "there are too many workers";
     if (why != NULL) {
         RejectMessage reject = {(char *)"refused", (char *)why};
-        log_message(LOG_WARNING, hello->name, "worker refused: %s", why);
+        if (log_budget_take(&dispatcher->refusals, link_endpoint(link)))
+            log_message(LOG_WARNING, hello->name, "worker refused: %s", why);
         return channel_greet(&stranger, MESSAGE_REJECT, frame->header.session_id, &reject, error);
     }
     if (worker != NULL && worker->serving && channel_owns(&worker->channel, &frame->header))
@@ -170,6 +231,10 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
                            error); /* our answer got lost */
     if (worker != NULL && hello->incarnation <= worker->incarnation)
         return true; /* a greeting that came late */
+    RegisteredWorker *earlier = find_by_connection(dispatcher, link, &frame->peer);
+    if (earlier != NULL && earlier != worker &&
+        !registry_lose(dispatcher, earlier, "another one has its connection", now_ms, error))
+        return false;
     bool is_new = worker == NULL;
     if (is_new) {
         if ((worker = calloc(1, sizeof *worker)) == NULL)
@@ -187,13 +252,16 @@ static bool accept_hello(Dispatcher *dispatcher, Link *link, const IncomingFrame
                       setting(dispatcher, SETTING_WIRE_RESEND_MAX_MS), now_ms, error) ||
         !say_welcome(dispatcher, &worker->channel, frame->header.session_id, error))
         return false;
-    log_message(LOG_INFO, worker->name,
-                is_new ? "worker joined with %lld slots" : "worker greeted again, %lld slots",
-                (long long)worker->slots);
+    if (log_budget_take(&worker->sessions, worker->name))
+        log_message(LOG_INFO, worker->name,
+                    is_new ? "worker joined with %lld slots" : "worker greeted again, %lld slots",
+                    (long long)worker->slots);
     bool was_serving = worker->serving;
     worker->serving = true;
     worker->suspect = false;
     worker->bundle_seq = 0;
+    worker->acked = 0;
+    worker->progress_ms = now_ms;
     if (was_serving)
         return resend_jobs(worker, error);
     return phase_join(dispatcher, worker, now_ms, error);
@@ -229,7 +297,8 @@ void registry_forget_jobs(RegisteredWorker *worker)
 bool registry_lose(Dispatcher *dispatcher, RegisteredWorker *worker, const char *why, int64_t now_ms,
                    Error *error)
 {
-    log_message(dispatcher->leaving ? LOG_INFO : LOG_WARNING, worker->name, "worker gone: %s", why);
+    if (log_budget_take(&worker->sessions, worker->name))
+        log_message(dispatcher->leaving ? LOG_INFO : LOG_WARNING, worker->name, "worker gone: %s", why);
     worker->serving = false;
     channel_close(&worker->channel);
     registry_forget_jobs(worker);
@@ -238,6 +307,17 @@ bool registry_lose(Dispatcher *dispatcher, RegisteredWorker *worker, const char 
     worker->joined = false;
     EngineEvent event = {.kind = ENGINE_WORKER_LOST, .worker = worker->engine_id};
     return engine_apply(dispatcher->engine, &event, now_ms, error);
+}
+
+/* Heard of, but not listening: what it was given must not wait for it for ever. */
+static bool is_stuck(RegisteredWorker *worker, int64_t dead_ms, int64_t now_ms)
+{
+    uint64_t acked = session_acked(worker->channel.session);
+    if (acked != worker->acked || session_backlog(worker->channel.session) == 0) {
+        worker->acked = acked;
+        worker->progress_ms = now_ms;
+    }
+    return now_ms - worker->progress_ms > STUCK_DEATHS * dead_ms;
 }
 
 bool registry_check_silence(Dispatcher *dispatcher, int64_t now_ms, Error *error)
@@ -255,6 +335,9 @@ bool registry_check_silence(Dispatcher *dispatcher, int64_t now_ms, Error *error
             return false;
         if (worker->serving && unreachable_ms != 0 && now_ms - unreachable_ms > suspect_ms &&
             !registry_lose(dispatcher, worker, "its connection is gone", now_ms, error))
+            return false;
+        if (worker->serving && is_stuck(worker, dead_ms, now_ms) &&
+            !registry_lose(dispatcher, worker, "it acknowledges nothing", now_ms, error))
             return false;
         bool suspect = silent_ms > suspect_ms;
         if (worker->serving && suspect && !worker->suspect)
@@ -303,14 +386,6 @@ bool registry_send(Dispatcher *dispatcher, int64_t now_ms, int64_t *wakeup_ms, E
 
 void registry_free(Dispatcher *dispatcher)
 {
-    RegisteredWorker *worker, *next;
-    DL_FOREACH_SAFE(dispatcher->workers, worker, next)
-    {
-        registry_forget_jobs(worker);
-        channel_close(&worker->channel);
-        free(worker->reaches);
-        free(worker->name);
-        free(worker);
-    }
-    dispatcher->workers = NULL;
+    while (dispatcher->workers != NULL)
+        free_worker(dispatcher, dispatcher->workers);
 }

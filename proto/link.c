@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "proto/doorway.h"
 #include "proto/endpoint.h"
+#include "proto/intake.h"
 #include "proto/wire_context.h"
 #include "proto/zap.h"
 #include <errno.h>
@@ -11,7 +12,8 @@
 #include <zmq.h>
 
 enum {
-    HIGH_WATER_MARK = 1000,          /* messages; the sessions' windows are the real limit */
+    SEND_QUEUE = 256,                /* messages for a peer; the sessions' windows are the real limit */
+    RECEIVE_QUEUE = 64,              /* messages of a peer, of which each may have MESSAGE_FRAME_MAX bytes */
     MESSAGE_FRAME_MAX = 1024 * 1025, /* FRAME_BODY_MAX and room for what encryption adds */
     HANDSHAKE_MS = 10000,
     CONNECT_MS = 5000,
@@ -31,6 +33,7 @@ struct Link {
     char *bound; /* the endpoint with the real port */
     uint64_t dropped;
     Doorway doorway; /* of a bound TCP endpoint */
+    Intake intake;   /* of a TCP endpoint */
 
     /* With keys only. */
     char *address;                   /* connecting: as the peers file may state it */
@@ -70,8 +73,8 @@ static bool configure(void *socket, const LinkOptions *options, const Endpoint *
         options->heartbeat_ms < HEARTBEAT_MAX_MS ? options->heartbeat_ms : (int64_t)HEARTBEAT_MAX_MS;
     int64_t frame_max = MESSAGE_FRAME_MAX;
     const SocketOption common[] = {
-        {ZMQ_SNDHWM, HIGH_WATER_MARK},
-        {ZMQ_RCVHWM, HIGH_WATER_MARK},
+        {ZMQ_SNDHWM, SEND_QUEUE},
+        {ZMQ_RCVHWM, RECEIVE_QUEUE},
         {ZMQ_LINGER, 0},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
         {ZMQ_TCP_MAXRT, TCP_RETRANSMIT_MS},
@@ -114,27 +117,46 @@ static bool set_keys(void *socket, const Link *link)
            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret_key, CURVE_KEY_TEXT) == 0;
 }
 
-/* A socket that is bound or connected; NULL with the error set. */
-static void *open_socket(Link *link, Error *error)
+static bool is_tcp(const Endpoint *endpoint)
+{
+    return strncmp(endpoint->address, "tcp://", 6) == 0;
+}
+
+/* Ends the watch first: a monitor that nobody listens to holds up ZeroMQ's own thread. */
+static void close_socket(void *socket, Intake *intake)
+{
+    zmq_socket_monitor(socket, NULL, 0);
+    intake_close(intake);
+    zmq_close(socket);
+}
+
+/* A socket that is bound or connected, and its intake; NULL with the error set. */
+static void *open_socket(Link *link, Intake *ret_intake, Error *error)
 {
     const LinkOptions *options = &link->options;
     const Endpoint *endpoint = &link->endpoint;
+    void *context = wire_context_zmq(link->context);
+    Intake intake = {0};
     if (endpoint->keys && !options->bind &&
         !keyring_server_key(wire_context_keyring(link->context), link->address, link->key_number++,
                             link->server_key, error))
         return NULL;
-    void *socket = zmq_socket(wire_context_zmq(link->context), options->bind ? ZMQ_ROUTER : ZMQ_DEALER);
+    void *socket = zmq_socket(context, options->bind ? ZMQ_ROUTER : ZMQ_DEALER);
     if (socket == NULL) {
         failed(error, "open a socket for", endpoint->address);
         return NULL;
     }
     if (!configure(socket, options, endpoint) || (endpoint->keys && !set_keys(socket, link)))
         failed(error, "configure a socket for", endpoint->address);
+    else if (is_tcp(endpoint) && !intake_open(&intake, context, socket, error))
+        ; /* the error is set */
     else if ((options->bind ? zmq_bind : zmq_connect)(socket, endpoint->address) != 0)
         failed(error, options->bind ? "bind" : "connect", endpoint->address);
-    else
+    else {
+        *ret_intake = intake;
         return socket;
-    zmq_close(socket);
+    }
+    close_socket(socket, &intake);
     return NULL;
 }
 
@@ -170,7 +192,7 @@ static bool open_link(Link *link, const char *address, Error *error)
         return false;
     if ((link->address = strdup(address)) == NULL)
         return error_memory(error);
-    link->socket = open_socket(link, error);
+    link->socket = open_socket(link, &link->intake, error);
     if (link->socket == NULL)
         return false;
     link->bound = bound_endpoint(link->socket, options, &link->endpoint);
@@ -200,7 +222,7 @@ void link_close(Link *link, int64_t linger_ms)
     if (link->socket != NULL) {
         int linger = linger_ms > INT32_MAX ? INT32_MAX : (int)linger_ms;
         zmq_setsockopt(link->socket, ZMQ_LINGER, &linger, sizeof linger);
-        zmq_close(link->socket);
+        close_socket(link->socket, &link->intake);
     }
     /* ZeroMQ leaves the socket file behind. */
     if (link->options.bind && link->socket != NULL && link->endpoint.path != NULL)
@@ -215,11 +237,13 @@ bool link_reopen(Link *link, Error *error)
 {
     if (link->options.bind)
         return error_set(error, ERROR_SYSTEM, "link %s is bound and cannot connect again", link->bound);
-    void *socket = open_socket(link, error);
+    Intake intake;
+    void *socket = open_socket(link, &intake, error);
     if (socket == NULL)
         return false;
-    zmq_close(link->socket);
+    close_socket(link->socket, &link->intake);
     link->socket = socket;
+    link->intake = intake;
     return true;
 }
 
@@ -291,15 +315,17 @@ static bool receive_part(void *socket, zmq_msg_t *part)
 }
 
 /* Reads one message to its end, keeping at most `wanted` parts. */
-static bool receive_parts(void *socket, size_t wanted, Parts *parts)
+static bool receive_parts(Link *link, size_t wanted, Parts *parts)
 {
     bool more = true;
     for (parts->count = 0; more; parts->count++) {
         zmq_msg_t surplus;
         zmq_msg_t *part = parts->count < wanted ? &parts->part[parts->count] : &surplus;
-        if (!receive_part(socket, part))
+        if (!receive_part(link->socket, part))
             return false;
         more = zmq_msg_more(part);
+        if (!more && link->intake.watching)
+            intake_took(&link->intake, zmq_msg_get(part, ZMQ_SRCFD));
         if (part == &surplus)
             zmq_msg_close(&surplus);
     }
@@ -344,8 +370,9 @@ LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error)
 {
     size_t ids = link->options.bind ? 1 : 0;
     Parts parts;
-    if (!receive_parts(link->socket, ids + 2, &parts)) {
+    if (!receive_parts(link, ids + 2, &parts)) {
         LinkStatus status = zmq_errno() == EAGAIN ? LINK_AGAIN : link_failed(error, "receive from", link);
+        intake_took(&link->intake, -1);
         close_parts(&parts, ids + 2);
         return status;
     }
@@ -369,23 +396,29 @@ LinkStatus link_receive(Link *link, IncomingFrame *ret_frame, Error *error)
 
 /* ---- waiting ---- */
 
-/* How long to wait before the doors of bound links are looked at again, at most timeout_ms. */
-static int64_t look_at_doors(const LinkPollItem *items, size_t count, int64_t timeout_ms)
+/* Looks at who comes and at what comes in; says how long to wait before that is due again, at most
+ * timeout_ms.
+ */
+static int64_t look_at_sockets(const LinkPollItem *items, size_t count, int64_t timeout_ms)
 {
     for (size_t i = 0; i < count; i++) {
         Link *link = items[i].link;
-        if (link == NULL || !link->options.bind || strncmp(link->bound, "tcp://", 6) != 0)
+        if (link == NULL || !is_tcp(&link->endpoint))
             continue;
-        doorway_look(&link->doorway, link->socket, link->bound, clock_now_ms(&SYSTEM_CLOCK));
-        if (timeout_ms < 0 || timeout_ms > DOORWAY_LOOK_MS)
-            timeout_ms = DOORWAY_LOOK_MS;
+        int64_t now_ms = clock_now_ms(&SYSTEM_CLOCK);
+        intake_look(&link->intake, link->bound, now_ms);
+        if (link->options.bind)
+            doorway_look(&link->doorway, link->socket, link->bound, now_ms);
+        int64_t pause_ms = intake_pause_ms(&link->intake);
+        if (timeout_ms < 0 || timeout_ms > pause_ms)
+            timeout_ms = pause_ms;
     }
     return timeout_ms;
 }
 
 bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error)
 {
-    timeout_ms = look_at_doors(items, count, timeout_ms);
+    timeout_ms = look_at_sockets(items, count, timeout_ms);
     zmq_pollitem_t *polled = calloc(count > 0 ? count : 1, sizeof *polled);
     if (polled == NULL)
         return error_memory(error);
@@ -401,8 +434,11 @@ bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *err
     bool done = ready >= 0 || zmq_errno() == EINTR;
     if (!done)
         error_set(error, ERROR_SYSTEM, "cannot wait for links: %s", zmq_strerror(zmq_errno()));
-    for (size_t i = 0; ready > 0 && i < count; i++)
+    for (size_t i = 0; ready >= 0 && i < count; i++) {
         items[i].readable = polled[i].revents != 0;
+        if (items[i].link != NULL && !items[i].readable)
+            intake_took(&items[i].link->intake, -1);
+    }
     free(polled);
     return done;
 }

@@ -93,5 +93,6 @@ typedef struct LinkPollItem {
 } LinkPollItem;
 
 /* Waits for any item to become readable, at most timeout_ms (-1 = no limit). EINTR counts as a time-out, and
- * with a bound TCP link it may end after a second: then the link's doorway is looked at (proto/doorway.h). */
+ * with a TCP link it may end after a tenth of a second: then the link's intake and, when it is bound, its
+ * doorway are looked at (proto/intake.h, proto/doorway.h). */
 bool link_poll(LinkPollItem *items, size_t count, int64_t timeout_ms, Error *error) MUST_CHECK;

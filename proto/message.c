@@ -175,7 +175,7 @@ bool message_unpack(uint8_t type, const void *body, size_t length, Message *ret_
         free(record);
         return false;
     }
-    *ret_message = (Message){.type = (MessageType)type, .record = record};
+    *ret_message = (Message){.type = (MessageType)type, .size = length, .record = record};
     return true;
 }
 

@@ -46,6 +46,7 @@ const MessageSpec *message_spec(uint8_t type); /* NULL for an unknown type */
 /* A decoded message: `record` is a struct of message_spec(type)->body, released by message_clear(). */
 typedef struct Message {
     MessageType type;
+    size_t size; /* of the body that it was */
     void *record;
 } Message;
 

@@ -1,6 +1,6 @@
 #include "worker/conversation.h"
 #include "common/log.h"
-#include "worker/outbox.h"
+#include "worker/burden.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +27,13 @@ struct Conversation {
     int64_t greeting_since_ms;
     int64_t tried_ms; /* when the link was opened the last time */
     char log_context[80];
+    LogBudget complaints, sessions; /* of what it does, and of beginnings and ends */
 
     char run_id[33];
     uint64_t number; /* of this run's conversation; reports carry it */
     Run *run;
     int64_t phase, job; /* the last job accepted: a resent one is not newer */
-    size_t in_flight;   /* tenants accepted and not yet in a RESULT */
-    SharedBundle *bundle;
+    Burden burden;
     WaitingJob *waiting;
     Outbox outbox;
 };
@@ -67,8 +67,7 @@ static void forget_run(Conversation *conversation)
         run_abort(conversation->run, false);
     run_release(conversation->run);
     conversation->run = NULL;
-    shared_bundle_release(conversation->bundle);
-    conversation->bundle = NULL;
+    burden_clear(&conversation->burden);
     WaitingJob *job, *next_job;
     DL_FOREACH_SAFE(conversation->waiting, job, next_job)
     {
@@ -78,7 +77,6 @@ static void forget_run(Conversation *conversation)
     conversation->waiting = NULL;
     outbox_clear(&conversation->outbox);
     conversation->phase = conversation->job = 0;
-    conversation->in_flight = 0;
     conversation->number = 0;
     conversation->run_id[0] = '\0';
 }
@@ -200,8 +198,9 @@ static bool start_serving(Conversation *conversation, const FrameHeader *header,
     conversation->dead_ms =
         welcome->dead_ms > 0 ? welcome->dead_ms : config_int(config, SETTING_WIRE_DEAD_MS);
     snprintf(conversation->log_context, sizeof conversation->log_context, "run=%.8s", conversation->run_id);
-    log_message(LOG_INFO, conversation->log_context, "serving %s",
-                welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
+    if (log_budget_take(&conversation->sessions, conversation->log_context))
+        log_message(LOG_INFO, conversation->log_context, "serving %.255s",
+                    welcome->coordinator != NULL ? welcome->coordinator : "a coordinator");
     return send_again(conversation, error);
 }
 
@@ -216,8 +215,7 @@ static bool add_result(Conversation *conversation, const OutboxLease *lease, Out
     if (too_large)
         log_message(LOG_ERROR, conversation->log_context, "a result of %zu bytes is too large to send",
                     body->length);
-    if (conversation->in_flight > 0)
-        conversation->in_flight--;
+    burden_drop_tenant(&conversation->burden);
     return true;
 }
 
@@ -235,7 +233,8 @@ static bool answer_job(Conversation *conversation, const JobMessage *job, Outcom
 /* A job that cannot run is answered, so that its coordinator does not wait for it. */
 static bool refuse_job(Conversation *conversation, const JobMessage *job, const Error *reason, Error *error)
 {
-    log_error_value(LOG_WARNING, conversation->log_context, reason);
+    if (log_budget_take(&conversation->complaints, conversation->log_context))
+        log_error_value(LOG_WARNING, conversation->log_context, reason);
     /* The reason may quote what the peer sent, at any length; what is too long to send the log has. */
     ErrorMessage message = {(char *)error_class(reason->code)->name, reason->message};
     if (!session_send(conversation->channel.session, MESSAGE_ERROR, &message, NULL, error)) {
@@ -250,7 +249,7 @@ static bool refuse_job(Conversation *conversation, const JobMessage *job, const 
 static bool submit(Conversation *conversation, JobMessage *job, Error *error)
 {
     ERROR_CLEANUP Error reason = {0};
-    SharedBundle *bundle = job->bundle != NULL ? conversation->bundle : NULL;
+    SharedBundle *bundle = job->bundle != NULL ? conversation->burden.bundle : NULL;
     bool ok = executor_submit(conversation->host->executor, conversation->run, bundle, job, &reason);
     if (!ok)
         ok = refuse_job(conversation, job, &reason, error);
@@ -258,21 +257,34 @@ static bool submit(Conversation *conversation, JobMessage *job, Error *error)
     return ok;
 }
 
-static bool has_bundle(const Conversation *conversation, const char *digest)
+/* Ends the session with a coordinator that broke the protocol, and greets anew. */
+static bool break_off(Conversation *conversation, Error *broken, int64_t now_ms, Error *error)
 {
-    return conversation->bundle != NULL && strcmp(conversation->bundle->bundle.digest, digest) == 0;
+    if (log_budget_take(&conversation->sessions, conversation->log_context))
+        log_error_value(LOG_WARNING, conversation->log_context, broken);
+    /* What there was no memory for comes again, and again; another worker may have it. */
+    if (broken->code == ERROR_MEMORY) {
+        error_move(error, broken);
+        return false;
+    }
+    channel_break(&conversation->channel, broken, now_ms);
+    return greet_later(conversation, now_ms, error);
 }
 
-static bool receive_job(Conversation *conversation, JobMessage *job, Error *error)
+static bool receive_job(Conversation *conversation, JobMessage *job, size_t size, int64_t now_ms,
+                        Error *error)
 {
     bool newer = job->phase > conversation->phase ||
                  (job->phase == conversation->phase && job->job > conversation->job);
     if (!newer)
         return true; /* sent again after a renewed greeting; the first copy arrived */
+    ERROR_CLEANUP Error broken = {0};
+    if (!burden_add_job(&conversation->burden, job, size, &conversation->outbox,
+                        (size_t)conversation->host->slots, &broken))
+        return break_off(conversation, &broken, now_ms, error);
     conversation->phase = job->phase;
     conversation->job = job->job;
-    conversation->in_flight += job->tenants.count;
-    if (job->bundle == NULL || has_bundle(conversation, job->bundle))
+    if (job->bundle == NULL || burden_has_bundle(&conversation->burden, job->bundle))
         return submit(conversation, job, error);
     WaitingJob *waiting = calloc(1, sizeof *waiting);
     if (waiting == NULL)
@@ -297,7 +309,7 @@ static bool serve_waiting(Conversation *conversation, const Error *mismatch, boo
     WaitingJob *job, *next;
     DL_FOREACH_SAFE(conversation->waiting, job, next)
     {
-        bool fits = intact && has_bundle(conversation, job->message.bundle);
+        bool fits = intact && burden_has_bundle(&conversation->burden, job->message.bundle);
         if (!ok || (!fits && strcmp(job->message.bundle, asked) != 0))
             continue;
         DL_DELETE(conversation->waiting, job);
@@ -311,7 +323,7 @@ static bool serve_waiting(Conversation *conversation, const Error *mismatch, boo
 }
 
 /* Checks a bundle against its digest and starts the jobs that waited for it. */
-static bool receive_bundle(Conversation *conversation, BundleMessage *message, Error *error)
+static bool receive_bundle(Conversation *conversation, BundleMessage *message, int64_t now_ms, Error *error)
 {
     SharedBundle *shared = calloc(1, sizeof *shared);
     if (shared == NULL)
@@ -330,10 +342,13 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, E
     error_set(&mismatch, ERROR_PROTOCOL, "%s",
               intact ? "the migrations that arrived are not the ones that the job names"
                      : "the migrations that arrived do not have the digest they were sent with");
-    shared_bundle_release(conversation->bundle);
-    conversation->bundle = intact ? shared : NULL;
-    if (!intact)
+    ERROR_CLEANUP Error broken = {0};
+    if (intact && !burden_add_bundle(&conversation->burden, shared, &broken))
+        return break_off(conversation, &broken, now_ms, error);
+    if (!intact) {
         shared_bundle_release(shared);
+        burden_drop_bundle(&conversation->burden);
+    }
     return serve_waiting(conversation, &mismatch, intact, error);
 }
 
@@ -361,9 +376,9 @@ static bool handle(Conversation *conversation, Message *message, int64_t now_ms,
 {
     switch (message->type) {
     case MESSAGE_JOB:
-        return receive_job(conversation, message->record, error);
+        return receive_job(conversation, message->record, message->size, now_ms, error);
     case MESSAGE_BUNDLE:
-        return receive_bundle(conversation, message->record, error);
+        return receive_bundle(conversation, message->record, now_ms, error);
     case MESSAGE_ABORT:
         abort_work(conversation, ((AbortMessage *)message->record)->cancel);
         return true;
@@ -377,8 +392,9 @@ static bool handle(Conversation *conversation, Message *message, int64_t now_ms,
         return part(conversation, now_ms, error);
     case MESSAGE_ERROR: {
         const ErrorMessage *report = message->record;
-        log_message(LOG_WARNING, conversation->log_context, "the coordinator reports: %s",
-                    report->message != NULL ? report->message : "an error");
+        if (log_budget_take(&conversation->complaints, conversation->log_context))
+            log_message(LOG_WARNING, conversation->log_context, "the coordinator reports: %.1000s",
+                        report->message != NULL ? report->message : "an error");
         return true;
     }
     default:
@@ -440,16 +456,8 @@ bool conversation_receive(Conversation *conversation, const IncomingFrame *frame
     Message message;
     SessionReceipt receipt = session_receive(conversation->channel.session, &frame->header, frame->body,
                                              frame->body_length, now_ms, &message, &broken);
-    if (receipt == SESSION_BROKEN) {
-        log_error_value(LOG_WARNING, conversation->log_context, &broken);
-        channel_break(&conversation->channel, &broken, now_ms);
-        /* What there was no memory for comes again, and again; another worker may have it. */
-        if (broken.code == ERROR_MEMORY) {
-            error_move(error, &broken);
-            return false;
-        }
-        return greet_later(conversation, now_ms, error);
-    }
+    if (receipt == SESSION_BROKEN)
+        return break_off(conversation, &broken, now_ms, error);
     if (receipt == SESSION_NOTHING)
         return true;
     bool ok = handle(conversation, &message, now_ms, error);
@@ -522,7 +530,7 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
         return conversation->draining || say_hello(conversation, error);
     }
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
-    HeartbeatMessage heartbeat = {.in_flight = (int64_t)conversation->in_flight};
+    HeartbeatMessage heartbeat = {.in_flight = (int64_t)conversation->burden.tenants};
     return session_send(conversation->channel.session, MESSAGE_HEARTBEAT, &heartbeat, NULL, error);
 }
 
@@ -565,7 +573,7 @@ bool conversation_drain(Conversation *conversation, bool cancel, Error *error)
 bool conversation_is_quiet(const Conversation *conversation)
 {
     bool nothing_kept = outbox_count(&conversation->outbox) == 0;
-    return conversation->in_flight == 0 && conversation->waiting == NULL &&
+    return conversation->burden.tenants == 0 && conversation->waiting == NULL &&
            (nothing_kept || conversation->state != CONVERSATION_SERVING);
 }
 
@@ -581,6 +589,6 @@ bool conversation_is_over(const Conversation *conversation, int64_t now_ms)
 {
     int64_t patience_ms = 4 * config_int(conversation->host->config, SETTING_WIRE_DEAD_MS);
     bool unanswered = now_ms - conversation->greeting_since_ms > patience_ms;
-    return conversation->state == CONVERSATION_GREETING && conversation->in_flight == 0 &&
+    return conversation->state == CONVERSATION_GREETING && conversation->burden.tenants == 0 &&
            (conversation->parted || unanswered);
 }

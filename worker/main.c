@@ -1,6 +1,7 @@
 /* pgconvoy-worker: a worker in a process of its own. SIGTERM or SIGINT drains it, a second one
  * cancels; SIGHUP reads the peers file again. */
 #include "common/log.h"
+#include "common/secret.h"
 #include "worker/worker.h"
 #include "worker/worker_options.h"
 #include <errno.h>
@@ -104,6 +105,7 @@ static bool run(const Config *config, int signals, Error *error)
 int main(int argc, char **argv)
 {
     ERROR_CLEANUP Error error = {0};
+    secret_leave_no_core();
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);

@@ -6,6 +6,7 @@
 enum {
     RESULT_BATCH_BYTES = 4 << 20,
     RESULT_BODY_BYTES = 48 << 20, /* with a batch in front of it still one message */
+    RESULT_ITEM_BYTES = 128,      /* besides its body, as it is kept here */
 };
 
 static bool add_lease(StartMessage *message, const OutboxLease *lease, Error *error)
@@ -44,6 +45,8 @@ static bool send_results(Outbox *outbox, Session *session, Error *error)
     if (entry == NULL)
         return error_memory(error);
     entry->message = outbox->results;
+    entry->bytes = outbox->result_bytes + outbox->results.items.count * RESULT_ITEM_BYTES;
+    outbox->kept_bytes += entry->bytes;
     outbox->results = (ResultMessage){0};
     outbox->result_bytes = 0;
     DL_APPEND(outbox->kept, entry);
@@ -100,6 +103,7 @@ bool outbox_renew(Outbox *outbox, Session *session, Error *error)
 static void forget_entry(Outbox *outbox, Unacknowledged *entry)
 {
     DL_DELETE(outbox->kept, entry);
+    outbox->kept_bytes -= entry->bytes;
     record_clear(&RESULT_RECORD, &entry->message);
     free(entry);
 }
@@ -124,6 +128,11 @@ size_t outbox_count(const Outbox *outbox)
         count++;
     }
     return count;
+}
+
+size_t outbox_bytes(const Outbox *outbox)
+{
+    return outbox->kept_bytes + outbox->result_bytes;
 }
 
 void outbox_clear(Outbox *outbox)

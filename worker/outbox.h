@@ -11,6 +11,7 @@
 typedef struct Unacknowledged {
     struct Unacknowledged *prev, *next;
     uint64_t seq; /* in the current session */
+    size_t bytes;
     ResultMessage message;
 } Unacknowledged;
 
@@ -26,6 +27,7 @@ typedef struct Outbox {
     ResultMessage results; /* not sent yet */
     size_t result_bytes;
     Unacknowledged *kept;
+    size_t kept_bytes;
 } Outbox;
 
 bool outbox_add_start(Outbox *outbox, const OutboxLease *lease, Error *error) MUST_CHECK;
@@ -44,4 +46,6 @@ void outbox_forget(Outbox *outbox, uint64_t acknowledged);
 
 /* Results that nobody has acknowledged. */
 size_t outbox_count(const Outbox *outbox);
+/* What they take, about. */
+size_t outbox_bytes(const Outbox *outbox);
 void outbox_clear(Outbox *outbox);

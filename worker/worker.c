@@ -14,7 +14,13 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TRIM_INTERVAL_MS = 1000, GOODBYE_LINGER_MS = 2000, FRAMES_PER_TURN = 256, PASSING_MAX = 1000 };
+enum {
+    TRIM_INTERVAL_MS = 1000,
+    GOODBYE_LINGER_MS = 2000,
+    FRAMES_PER_TURN = 256,
+    RECEIVE_MS = 100, /* for each link and turn: who floods must not keep us from speaking to the others */
+    PASSING_MAX = 1000,
+};
 
 typedef enum WorkerState { WORKER_SERVING, WORKER_DRAINING, WORKER_CANCELLING, WORKER_STOPPING } WorkerState;
 
@@ -102,7 +108,7 @@ static void report_dropped(const Link *link)
 
 static bool receive_all(Worker *worker, Link *link, int64_t now_ms, Error *error)
 {
-    for (int i = 0; i < FRAMES_PER_TURN; i++) {
+    for (int i = 0; i < FRAMES_PER_TURN && clock_now_ms(&SYSTEM_CLOCK) - now_ms < RECEIVE_MS; i++) {
         IncomingFrame frame;
         LinkStatus status = link_receive(link, &frame, error);
         if (status == LINK_AGAIN)
@@ -215,9 +221,9 @@ static bool loop(Worker *worker, Error *error)
             break;
         int64_t timeout_ms = wakeup_ms > now_ms ? wakeup_ms - now_ms : 0;
         ok = link_poll(items, count, timeout_ms, error);
-        now_ms = clock_now_ms(&SYSTEM_CLOCK);
         for (size_t i = 0; ok && i < worker->link_count; i++)
-            ok = !items[i].readable || receive_all(worker, worker->links[i], now_ms, error);
+            ok = !items[i].readable ||
+                 receive_all(worker, worker->links[i], clock_now_ms(&SYSTEM_CLOCK), error);
     }
     free(items);
     return ok;
@@ -229,10 +235,13 @@ static void *worker_main(void *worker_pointer)
     ERROR_CLEANUP Error error = {0};
     bool ok = loop(worker, &error);
     int64_t now_ms = clock_now_ms(&SYSTEM_CLOCK);
+    /* Also when the loop broke: whoever hears it need not wait for silence. */
     Peer *peer;
     DL_FOREACH(worker->peers, peer)
     {
-        ok = ok && conversation_say_bye(peer->conversation, now_ms, &error);
+        ERROR_CLEANUP Error unsaid = {0};
+        if (!conversation_say_bye(peer->conversation, now_ms, ok ? &error : &unsaid))
+            ok = false;
     }
     if (!ok)
         log_error_value(LOG_ERROR, "worker", &error);

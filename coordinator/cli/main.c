@@ -1,5 +1,6 @@
 /* pgconvoy: the coordinator and command line. */
 #include "common/log.h"
+#include "common/secret.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/context.h"
 #include "coordinator/report.h"
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
 {
     ERROR_CLEANUP Error error = {0};
     const Command *command = NULL;
+    secret_leave_no_core();
     CliArguments *arguments = command_parse(&COMMANDS, argc, argv, &command, &error);
     if (arguments == NULL) {
         if (options_mention(argc, argv, "json"))

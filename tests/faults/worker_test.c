@@ -7,6 +7,12 @@
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+/* The aim at the real times; at a tenth of them a busy machine takes a second or two for itself. */
+static long long most_ms(int full_ms)
+{
+    return fault_full() ? full_ms : fault_ms(full_ms) + 2000;
+}
+
 /* The first call creates "hooked" and stays as long as its worker lives; all others return at once. */
 static void configure_catching_hook(Stage *stage, const char *hook)
 {
@@ -79,7 +85,7 @@ static void worker_killed_before_commit(void **state)
     process_await_text(stage->run, "worker gone", fault_ms(150000));
     long long gone_ms = fault_clock_ms() - killed_ms;
     fault_note("a killed worker was given up after %.1f s", (double)gone_ms / 1000);
-    assert_true(gone_ms <= fault_ms(15000) + 1000);
+    assert_true(gone_ms <= most_ms(15000));
     stage_open_gate(stage);
     stage_end_well(stage);
     stage_close(stage);
@@ -128,8 +134,8 @@ static void worker_stopped_and_continued(void **state)
     process_signal(stage->workers[0], SIGCONT);
     stage_open_gate(stage);
     stage_end_well(stage);
-    assert_true(gone_ms <= fault_ms(15000) + 1000);
-    assert_true(elsewhere_ms <= fault_ms(20000) + 3000);
+    assert_true(gone_ms <= most_ms(15000));
+    assert_true(elsewhere_ms <= most_ms(20000));
     stage_close(stage);
 }
 

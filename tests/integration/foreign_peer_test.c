@@ -131,11 +131,19 @@ static void expect_all_rejected(const char *endpoint)
     hello = hello_new();
     hello.worker = (char *)"short";
     expect_reject(endpoint, &hello);
+    static char long_name[301];
+    memset(long_name, 'x', sizeof long_name - 1);
+    hello = hello_new();
+    hello.name = long_name;
+    expect_reject(endpoint, &hello);
     HelloDatabase nameless = {(char *)"", 20}, endless = {(char *)"main", INT64_MAX};
     hello = hello_new();
     hello.databases.items = &nameless;
     expect_reject(endpoint, &hello);
     hello.databases.items = &endless;
+    expect_reject(endpoint, &hello);
+    HelloDatabase long_winded = {long_name, 20};
+    hello.databases.items = &long_winded;
     expect_reject(endpoint, &hello);
 }
 

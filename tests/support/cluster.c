@@ -73,6 +73,7 @@ static pid_t spawn(char *const argv[], const char *log)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGQUIT, SIG_DFL); /* what ends the pooler; a shell's background job ignores it */
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd >= 0) {
         dup2(fd, STDOUT_FILENO);

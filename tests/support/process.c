@@ -50,6 +50,8 @@ static void become(const char *folder, const char *const environment[], const ch
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_DFL); /* a shell's background job ignores both */
+    signal(SIGQUIT, SIG_DFL);
     int input = open(input_path, O_RDONLY | O_CLOEXEC);
     if (input < 0 || dup2(input, STDIN_FILENO) < 0)
         _exit(98);

@@ -15,6 +15,12 @@ static void repair(char **text)
     *text = repaired;
 }
 
+/* The server says which right is missing, and seldom what to do about it. */
+static const char RIGHT_MISSING[] = "42501",
+                  RIGHT_HINT[] =
+                      "grant this right to the worker's database role; deploy/role.sql names all that "
+                      "it needs";
+
 bool error_from_result(Error *error, const PGresult *result)
 {
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -28,6 +34,8 @@ bool error_from_result(Error *error, const PGresult *result)
         error_set_detail(error, "%s", detail);
     if (hint != NULL)
         error_set_hint(error, "%s", hint);
+    else if (strcmp(error->sqlstate, RIGHT_MISSING) == 0)
+        error_set_hint(error, "%s", RIGHT_HINT);
     repair(&error->message);
     repair(&error->detail);
     repair(&error->hint);
