@@ -292,8 +292,8 @@ static void send_job(EvilCoordinator *evil, const char *operation, const char *d
                       .tenants = {calloc(tenants, sizeof(JobTenant)), tenants}};
     assert_non_null(job.tenants.items);
     for (size_t i = 0; i < tenants; i++)
-        ((JobTenant *)job.tenants.items)[i] =
-            (JobTenant){(int64_t)i, 1, (char *)"t0001", (char *)"tenant_t0001", false};
+        ((JobTenant *)job.tenants.items)[i] = (JobTenant){
+            .index = (int64_t)i, .attempt = 1, .id = (char *)"t0001", .schema = (char *)"tenant_t0001"};
     assert_true(record_pack(&JOB_RECORD, &job, &body, &error));
     free(job.tenants.items);
     FrameHeader header = {.major = PROTOCOL_MAJOR,
