@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Fetched once: OpenSSL looks an algorithm up, under a lock, whenever it is named. */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
@@ -26,7 +27,8 @@ Sha256 *sha256_new(Error *error)
         return NULL;
     }
     pthread_once(&fetched, fetch);
-    hash->failed = algorithm == NULL || EVP_DigestInit_ex(hash->context, algorithm, NULL) != 1;
+    const EVP_MD *sha256 = algorithm != NULL ? algorithm : EVP_sha256(); /* memory may be back */
+    hash->failed = EVP_DigestInit_ex(hash->context, sha256, NULL) != 1;
     return hash;
 }
 
@@ -61,6 +63,19 @@ bool sha256_bytes(const void *data, size_t length, unsigned char ret_digest[32],
     bool done = sha256_final(hash, ret_digest, error);
     sha256_free(hash);
     return done;
+}
+
+uint64_t fnv_add(uint64_t hash, const void *data, size_t length)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+uint64_t fnv_add_text(uint64_t hash, const char *text)
+{
+    return fnv_add(hash, text, strlen(text) + 1);
 }
 
 void hex_encode(const unsigned char *data, size_t length, char *ret_text)

@@ -1,4 +1,5 @@
 #include "common/record.h"
+#include "common/hash.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,33 +155,30 @@ static bool equal_records(const RecordField *field, const void *a, const void *b
     return same;
 }
 
-/* FNV-1a */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ at[i]) * 1099511628211u;
-    return hash;
-}
-
 static uint64_t hash_plain(uint64_t hash, const RecordField *field, const void *member)
 {
     uint64_t value = field->kind == FIELD_BOOL ? *(const bool *)member : *(const uint64_t *)member;
-    return (hash ^ value) * 1099511628211u;
+    return fnv_add(hash, &value, sizeof value);
+}
+
+/* So that an absent text, or the end of a list, is not the same as nothing. */
+static uint64_t hash_end(uint64_t hash)
+{
+    return fnv_add(hash, "", 1);
 }
 
 static uint64_t hash_text(uint64_t hash, const RecordField *field, const void *member)
 {
     (void)field;
     const char *text = *(char *const *)member;
-    return text != NULL ? hash_bytes(hash, text, strlen(text) + 1) : hash * 1099511628211u;
+    return text != NULL ? fnv_add_text(hash, text) : hash_end(hash);
 }
 
 static uint64_t hash_byte_string(uint64_t hash, const RecordField *field, const void *member)
 {
     (void)field;
     const ByteString *bytes = member;
-    return hash_bytes(hash, bytes->data, bytes->length);
+    return fnv_add(hash, bytes->data, bytes->length);
 }
 
 static uint64_t hash_texts(uint64_t hash, const RecordField *field, const void *member)
@@ -188,7 +186,7 @@ static uint64_t hash_texts(uint64_t hash, const RecordField *field, const void *
     const TextList *list = member;
     for (size_t i = 0; i < list->count; i++)
         hash = hash_text(hash, field, &list->items[i]);
-    return hash * 1099511628211u;
+    return hash_end(hash);
 }
 
 static uint64_t hash_records(uint64_t hash, const RecordField *field, const void *member)
@@ -196,7 +194,7 @@ static uint64_t hash_records(uint64_t hash, const RecordField *field, const void
     const RecordList *list = member;
     for (size_t i = 0; i < list->count; i++)
         hash ^= record_hash(field->of, (const char *)list->items + i * field->of->size) + i;
-    return hash * 1099511628211u;
+    return hash_end(hash);
 }
 
 static const struct {
@@ -256,7 +254,7 @@ bool record_equal(const RecordType *type, const void *a, const void *b)
 
 uint64_t record_hash(const RecordType *type, const void *record)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = FNV_START;
     for (size_t i = 0; i < type->field_count; i++) {
         const RecordField *field = &type->fields[i];
         hash = KINDS[field->kind].hash(hash, field, field_of(field, record));

@@ -1,4 +1,5 @@
 #include "common/tenant_index.h"
+#include "common/hash.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,9 @@ struct TenantIndex {
     size_t slot_count; /* a power of two */
 };
 
-/* FNV-1a, with the end of the database's name as a byte of its own. */
 static uint32_t hash_of(const char *database, const char *name)
 {
-    uint64_t hash = 14695981039346656037u;
-    for (const char *c = database; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-    hash *= 1099511628211u;
-    for (const char *c = name; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    uint64_t hash = fnv_add_text(fnv_add_text(FNV_START, database), name);
     return (uint32_t)(hash ^ (hash >> 32));
 }
 

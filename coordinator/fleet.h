@@ -107,7 +107,8 @@ const TextList *fleet_databases(const Fleet *fleet);
 /* Somebody wants to hear of every tenant that an operation goes to, also of those without work. */
 bool fleet_wants_every_tenant(const Fleet *fleet, OperationId operation);
 
-/* Tenants in flight as configured: 0 = the sum of all workers' slots. */
+/* Tenants in flight as configured: 0 = the sum of all workers' slots, which in a rolling run over the hosted
+ * worker are as many as are configured. */
 int64_t fleet_concurrency(const FleetRequest *request);
 
 /* What the configuration says about order and failures. */

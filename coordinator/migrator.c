@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAN_CONCURRENCY = 4 /* set reads in flight: more connections cost more than they bring */ };
+enum {
+    PLAN_CONCURRENCY = 4, /* set reads in flight: more connections cost more than they bring */
+    PLAN_FRESH_MS = 5 * 60 * 1000,
+};
 
 bool migrator_load(MigratorRun *run, Error *error)
 {
@@ -95,6 +98,7 @@ static bool plan(MigratorRun *run, Error *error)
         .on_result = keep_status,
     };
     PhaseOutcome outcome = {0};
+    run->planned_ms = clock_now_ms(&SYSTEM_CLOCK);
     bool ok = run_phase(run, &phase, NULL, run->report->count, &outcome, error);
     for (size_t i = 0; run->request->action == RUN_STATUS && i < run->report->count; i++) {
         bool known = outcome.outcomes != NULL;
@@ -131,10 +135,14 @@ static uint64_t keep_result(void *host, uint32_t index, uint32_t attempt, Outcom
     return key;
 }
 
-/* Whoever marks or migrates goes on from what the plan has found. */
+/* Whoever marks or migrates goes on from what the plan has found. The block looks again at the migration that
+ * it applies, but not at those before it: of a tenant that somebody has restored meanwhile the plan says too
+ * much, so after a while the worker looks for itself. */
 static const char *plan_of(void *host, uint32_t index)
 {
     const MigratorRun *run = host;
+    if (clock_now_ms(&SYSTEM_CLOCK) - run->planned_ms > PLAN_FRESH_MS)
+        return NULL;
     const TenantMigrationStatus *plan = run->report->entries[run->work[index]].plan;
     return plan != NULL ? plan->plan : NULL;
 }

@@ -8,6 +8,7 @@ typedef struct MigratorRun {
     RunReport *report;
     bool shared; /* of the shared schema; the fleet is told by fleet_use() */
     int64_t started_ms;
+    int64_t planned_ms; /* when the plan was begun */
 
     bool listed; /* the report has its entries */
     bool judged; /* the servers have parsed the files */

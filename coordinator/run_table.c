@@ -1,7 +1,10 @@
 #include "coordinator/run_table.h"
+#include "common/hash.h"
 #include "common/record_set.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { PLAN_WORD_MAX = 32 };
 
 bool run_table_new(RunReport *report, Error *error)
 {
@@ -37,6 +40,7 @@ TenantMigrationStatus run_report_status(const RunReport *report, size_t index)
     TenantMigrationStatus status = entry->plan != NULL ? *entry->plan : (TenantMigrationStatus){0};
     status.tenant_id = entry->tenant->id;
     status.schema_name = entry->tenant->schema;
+    status.plan = NULL; /* between workers */
     if (report->several_databases)
         status.database = entry->tenant->database;
     return status;
@@ -107,6 +111,8 @@ bool run_entry_plan(RunReport *report, size_t index, Outcome outcome, TenantMigr
         return true; /* a later attempt's failure says less than what is known */
     if (status->status == NULL)
         return true; /* nothing is said */
+    if (status->plan != NULL && strlen(status->plan) > PLAN_WORD_MAX)
+        drop_text(&status->plan); /* it will go to other workers, unread */
     return keep_plan(report, entry, status, error);
 }
 
@@ -116,17 +122,12 @@ bool run_entry_needs_work(const RunEntry *entry, bool strict)
            (strict && entry->plan->changed.count > 0);
 }
 
-/* FNV-1a over SQLSTATE and migration: equal failures get equal keys. */
+/* Of SQLSTATE and migration: equal failures get equal keys. */
 static uint64_t failure_key(const TenantMigrationResult *result)
 {
     if (result->sqlstate == NULL || result->migration == NULL)
         return 0;
-    uint64_t key = 14695981039346656037u;
-    for (const char *c = result->sqlstate; *c != '\0'; c++)
-        key = (key ^ (unsigned char)*c) * 1099511628211u;
-    for (const char *c = result->migration; *c != '\0'; c++)
-        key = (key ^ (unsigned char)*c) * 1099511628211u;
-    return key | 1;
+    return fnv_add_text(fnv_add_text(FNV_START, result->sqlstate), result->migration) | 1;
 }
 
 static const TextList *planned(const RunEntry *entry)

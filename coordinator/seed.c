@@ -1,6 +1,7 @@
 #include "coordinator/seed.h"
 #include "common/buffer.h"
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/sql_file.h"
 #include "coordinator/fleet_judge.h"
 #include "coordinator/shared.h"
@@ -119,16 +120,11 @@ static bool tenant_failed(void *host, size_t index, const void *record)
     return abort || fleet_aborts_on_error(&request->fleet, result->sqlstate);
 }
 
-/* FNV-1a of the SQLSTATE: what one tenant's data alone has caused mostly differs. */
+/* Of the SQLSTATE: what one tenant's data alone has caused mostly differs. */
 static uint64_t failure_key(const void *record)
 {
     const TenantSeedResult *result = record;
-    uint64_t key = 14695981039346656037u;
-    if (result->sqlstate == NULL)
-        return 0;
-    for (const char *c = result->sqlstate; *c != '\0'; c++)
-        key = (key ^ (unsigned char)*c) * 1099511628211u;
-    return key | 1;
+    return result->sqlstate != NULL ? fnv_add_text(FNV_START, result->sqlstate) | 1 : 0;
 }
 
 static bool act(SeedRun *run, Error *error)

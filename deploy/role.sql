@@ -27,12 +27,15 @@ BEGIN
         EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO pgconvoy', tenant.nspname);
     END LOOP;
     FOR tracking IN
-        SELECT c.oid::regclass AS name, pg_get_serial_sequence(c.oid::regclass::text, 'id') AS sequence
+        SELECT c.oid::regclass AS name, (SELECT pg_get_serial_sequence(c.oid::regclass::text, attname)
+            FROM pg_attribute WHERE attrelid = c.oid AND attname = 'id') AS sequence
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname LIKE 'tenant\_%' AND c.relname = '__drizzle_migrations' AND c.relkind = 'r'
     LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO pgconvoy', tracking.name);
-        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO pgconvoy', tracking.sequence);
+        IF tracking.sequence IS NOT NULL THEN
+            EXECUTE format('GRANT USAGE ON SEQUENCE %s TO pgconvoy', tracking.sequence);
+        END IF;
     END LOOP;
 END $$;
 

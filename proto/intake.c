@@ -24,6 +24,7 @@ bool intake_open(Intake *intake, void *zmq_context, void *socket, Error *error)
 {
     static atomic_uint number;
     char name[48];
+    intake->socket = socket;
     int unlimited = 0, linger = 0;
     snprintf(name, sizeof name, "inproc://pgconvoy-intake-%u", atomic_fetch_add(&number, 1));
     /* With a limit ZeroMQ's own thread would wait for us. */
@@ -129,15 +130,24 @@ void intake_took(Intake *intake, int fd)
         connection->took = true;
 }
 
+/* Whole messages may have come in since the owner found none. */
+static bool is_drained(const Intake *intake)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return intake->drained && zmq_getsockopt(intake->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN) == 0;
+}
+
 /* True when the connection may still be at fault. */
-static bool judge(Intake *intake, IntakeConnection *connection, const char *address)
+static bool judge(IntakeConnection *connection, bool drained, const char *address)
 {
     uint64_t bytes;
     if (!bytes_read(connection->fd, &bytes))
         return false;
     bool again = connection->fresh || connection->took || bytes < connection->base;
     uint64_t unfinished = again ? 0 : bytes - connection->base;
-    if (unfinished > (intake->drained ? UNFINISHED_MAX : UNTAKEN_MAX)) {
+    if (unfinished > (drained ? UNFINISHED_MAX : UNTAKEN_MAX)) {
         log_message(LOG_WARNING, address, "a message does not end; its connection is closed");
         shutdown(connection->fd, SHUT_RDWR);
         return false;
@@ -175,9 +185,9 @@ void intake_look(Intake *intake, const char *address, int64_t now_ms)
     if (!intake->watching)
         start_watching(intake);
     intake->look_ms = now_ms + WATCH_MS;
-    bool suspects = false;
+    bool suspects = false, drained = is_drained(intake);
     for (size_t i = 0; i < intake->count; i++)
-        suspects |= judge(intake, &intake->connections[i], address);
+        suspects |= judge(&intake->connections[i], drained, address);
     intake->drained = false;
     intake->watching = suspects;
     if (!suspects)

@@ -20,7 +20,7 @@ typedef struct IntakeConnection {
 
 /* A zeroed one is closed. */
 typedef struct Intake {
-    void *monitor;
+    void *socket, *monitor;
     IntakeConnection *connections;
     size_t count, capacity;
     int64_t look_ms;

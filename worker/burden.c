@@ -10,11 +10,11 @@ bool burden_add_job(Burden *burden, const JobMessage *job, size_t size, const Ou
         return error_set(error, ERROR_PROTOCOL,
                          "job %lld comes with %zu tenants while %zu are in flight, the limit is %zu",
                          (long long)job->job, job->tenants.count, burden->tenants, tenants_max);
-    if (burden->bytes + size > bytes_max || outbox_bytes(outbox) > bytes_max)
+    if (burden->bytes + size > bytes_max || outbox_bytes(outbox) > 2 * bytes_max)
         return error_set(error, ERROR_PROTOCOL,
                          "job %lld comes while %zu bytes of jobs and %zu of unacknowledged results are kept, "
-                         "the limit is %zu",
-                         (long long)job->job, burden->bytes, outbox_bytes(outbox), bytes_max);
+                         "the limits are %zu and %zu",
+                         (long long)job->job, burden->bytes, outbox_bytes(outbox), bytes_max, 2 * bytes_max);
     burden->tenants += job->tenants.count;
     burden->bytes += job->tenants.count > 0 ? size : 0;
     return true;

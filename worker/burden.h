@@ -10,8 +10,8 @@
 #include "worker/outbox.h"
 
 enum {
-    BURDEN_TENANTS_PER_SLOT = 1000,    /* in flight: two jobs of a set operation */
-    BURDEN_BYTES = 64 << 20,           /* of jobs, and of results that are not acknowledged; ... */
+    BURDEN_TENANTS_PER_SLOT = 2000, /* in flight: two jobs of a set operation, and those of a lost session */
+    BURDEN_BYTES = 64 << 20,        /* of jobs, and half of what may wait to be acknowledged; ... */
     BURDEN_BYTES_PER_SLOT = 128 << 10, /* ... and so much more for each slot */
     BURDEN_BUNDLES = 3,                /* earlier ones that jobs in flight still use */
 };

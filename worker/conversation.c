@@ -1,6 +1,7 @@
 #include "worker/conversation.h"
 #include "common/log.h"
 #include "worker/burden.h"
+#include "worker/hello.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,33 +125,6 @@ static bool greet_later(Conversation *conversation, int64_t now_ms, Error *error
     return ok;
 }
 
-static bool say_hello(Conversation *conversation, Error *error)
-{
-    const ConversationHost *host = conversation->host;
-    size_t count = 0;
-    const DatabaseConfig *databases = config_databases(host->config, &count);
-    HelloDatabase *announced = calloc(count + 1, sizeof *announced);
-    if (announced == NULL)
-        return error_memory(error);
-    for (size_t i = 0; i < count; i++)
-        announced[i] = (HelloDatabase){databases[i].name, databases[i].max_connections};
-    HelloMessage hello = {
-        .proto_min = PROTOCOL_MAJOR,
-        .proto_max = PROTOCOL_MAJOR,
-        .worker = (char *)host->worker_uuid,
-        .incarnation = ++conversation->host->incarnation,
-        .name = (char *)host->worker_name,
-        .version = (char *)PGCONVOY_VERSION,
-        .slots = host->slots,
-        .tenant_hooks = host->tenant_hooks,
-        .databases = {announced, count},
-        .outbox = (int64_t)outbox_count(&conversation->outbox),
-    };
-    bool ok = channel_greet(&conversation->channel, MESSAGE_HELLO, conversation->greeting_id, &hello, error);
-    free(announced);
-    return ok;
-}
-
 static bool ask_for_bundle(Conversation *conversation, Error *error)
 {
     if (conversation->waiting == NULL)
@@ -271,6 +245,14 @@ static bool break_off(Conversation *conversation, Error *broken, int64_t now_ms,
     return greet_later(conversation, now_ms, error);
 }
 
+/* The same with one that gives more than this worker holds. What it gave last was acknowledged by arriving
+ * and is not done: BYE tells it to give those tenants to somebody else. */
+static bool cast_off(Conversation *conversation, Error *broken, int64_t now_ms, Error *error)
+{
+    return conversation_say_bye(conversation, now_ms, error) &&
+           break_off(conversation, broken, now_ms, error);
+}
+
 static bool receive_job(Conversation *conversation, JobMessage *job, size_t size, int64_t now_ms,
                         Error *error)
 {
@@ -281,7 +263,7 @@ static bool receive_job(Conversation *conversation, JobMessage *job, size_t size
     ERROR_CLEANUP Error broken = {0};
     if (!burden_add_job(&conversation->burden, job, size, &conversation->outbox,
                         (size_t)conversation->host->slots, &broken))
-        return break_off(conversation, &broken, now_ms, error);
+        return cast_off(conversation, &broken, now_ms, error);
     conversation->phase = job->phase;
     conversation->job = job->job;
     if (job->bundle == NULL || burden_has_bundle(&conversation->burden, job->bundle))
@@ -344,7 +326,7 @@ static bool receive_bundle(Conversation *conversation, BundleMessage *message, i
                      : "the migrations that arrived do not have the digest they were sent with");
     ERROR_CLEANUP Error broken = {0};
     if (intact && !burden_add_bundle(&conversation->burden, shared, &broken))
-        return break_off(conversation, &broken, now_ms, error);
+        return cast_off(conversation, &broken, now_ms, error);
     if (!intact) {
         shared_bundle_release(shared);
         burden_drop_bundle(&conversation->burden);
@@ -460,6 +442,7 @@ bool conversation_receive(Conversation *conversation, const IncomingFrame *frame
         return break_off(conversation, &broken, now_ms, error);
     if (receipt == SESSION_NOTHING)
         return true;
+    outbox_forget(&conversation->outbox, session_acked(conversation->channel.session));
     bool ok = handle(conversation, &message, now_ms, error);
     message_clear(&message);
     return ok;
@@ -527,7 +510,9 @@ static bool beat(Conversation *conversation, int64_t now_ms, Error *error)
         conversation->channel.beat_ms =
             now_ms + config_int(conversation->host->config, SETTING_WIRE_RECONNECT_MS);
         try_other_key(conversation, now_ms);
-        return conversation->draining || say_hello(conversation, error);
+        return conversation->draining ||
+               hello_say(&conversation->channel, conversation->greeting_id, conversation->host,
+                         outbox_count(&conversation->outbox), error);
     }
     conversation->channel.beat_ms = now_ms + conversation->channel.heartbeat_ms;
     HeartbeatMessage heartbeat = {.in_flight = (int64_t)conversation->burden.tenants};

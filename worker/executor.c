@@ -445,8 +445,7 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
     else
         executor->first_task = first;
     executor->last_task = last;
-    for (size_t i = 0; i < tasks && i < executor->slot_count; i++)
-        pthread_cond_signal(&executor->work);
+    pthread_cond_broadcast(&executor->work);
     pthread_mutex_unlock(&executor->mutex);
     return true;
 }

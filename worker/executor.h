@@ -1,9 +1,10 @@
 /* Executor: the slots of one worker, threads that take tasks from one queue and run operations.
  *
- * The loop thread submits jobs and collects reports; a report's arrival makes executor_fd() readable. A job
- * of a tenant operation becomes one task per tenant, a set job one task. What a task reports: it started, a
- * migration committed (display only), it finished with outcome and packed result. Jobs of an aborted Run that
- * have not started finish at once as OUTCOME_NOT_STARTED.
+ * The loop thread submits jobs and collects reports; executor_fd() becomes readable when a task starts and
+ * when the last one ends: other reports wait for the next of these, which is never far. A job of a tenant
+ * operation becomes one task per tenant, a set job one task. What a task reports: it started, a migration
+ * committed (display only), it finished with outcome and packed result. Jobs of an aborted Run that have not
+ * started finish at once as OUTCOME_NOT_STARTED.
  */
 #pragma once
 #include "common/config.h"

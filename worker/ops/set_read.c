@@ -135,11 +135,15 @@ static void read_rows(Chunk *chunk);
 
 static void read_chunk(Reader *reader, size_t *members, size_t count, bool second_look);
 
-/* The columns are not those that were found: the table may have been converted to another format since. */
+/* The columns are not those that were found, or it is a view now: the table may have been converted or
+ * replaced since. */
 static bool is_outdated(const Chunk *chunk, const Error *error)
 {
-    return !chunk->second_look &&
-           (strcmp(error->sqlstate, "42703") == 0 || strcmp(error->sqlstate, "42804") == 0);
+    static const char *const STATES[] = {"42703", "42804", "42809"};
+    for (size_t i = 0; i < sizeof STATES / sizeof STATES[0]; i++)
+        if (strcmp(error->sqlstate, STATES[i]) == 0)
+            return !chunk->second_look;
+    return false;
 }
 
 static void fail_member(const Chunk *chunk, size_t at, const Error *error)

@@ -12,10 +12,10 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
                            const size_t *members, size_t count)
 {
     op_append_begin_read(sql, options);
-    buffer_append_text(
-        sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type,"
-             " n.oid IS NULL OR pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.plain, a.demands FROM "
-             "pg_catalog.unnest(ARRAY[");
+    buffer_append_text(sql, "SELECT t.place, n.oid IS NOT NULL, c.oid IS NOT NULL, a.attname, a.type,"
+                            " n.oid IS NULL OR pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.plain AND "
+                            "a.plain, a.demands FROM "
+                            "pg_catalog.unnest(ARRAY[");
     for (size_t i = 0; i < count; i++) {
         buffer_append_text(sql, i > 0 ? "," : "");
         sql_append_literal(sql, tenants[members[i]].schema);
@@ -33,7 +33,8 @@ void status_append_columns(Buffer *sql, const RunOptions *options, const StatusT
         " AND relkind IN ('r', 'p', 'v', 'm', 'f') OFFSET 0) c ON true"
         " LEFT JOIN LATERAL (SELECT attname, attnum, pg_catalog.format_type(atttypid, NULL) AS type,"
         " " TRACKING_COLUMN_DEMANDS
-        " AS demands FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped"
+        " AS demands, attgenerated = '' AND atttypid <> 'pg_catalog.bpchar'::pg_catalog.regtype AS plain"
+        " FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped"
         " OFFSET 0) a ON true ORDER BY t.place, a.attnum; COMMIT; %s",
         SESSION_TAIL);
 }
@@ -60,11 +61,13 @@ static void read_tenant(StatusTenant *tenant, const PGresult *rows, int from, in
     }
     if (PQgetvalue(rows, from, 2)[0] != 't')
         return;
-    tenant->plain = PQgetvalue(rows, from, 6)[0] == 't';
-    for (int row = from; row < to; row++)
+    tenant->plain = true;
+    for (int row = from; row < to; row++) {
+        tenant->plain = tenant->plain && PQgetvalue(rows, row, 6)[0] == 't';
         columns[row - from] = (TrackingColumn){.name = PQgetvalue(rows, row, 3),
                                                .type = PQgetvalue(rows, row, 4),
                                                .demands = PQgetvalue(rows, row, 7)[0] == 't'};
+    }
     const TrackingWish wish = {options->format, options->default_format, .any_shape = false};
     if (!tracking_resolve(columns, (size_t)(to - from), &wish, &tenant->table, &tenant->error))
         tenant->table = (TrackingTable){0};

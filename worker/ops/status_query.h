@@ -10,7 +10,7 @@ enum { STATUS_AT_ONCE = 100 /* each table is locked until the message ends */ };
 typedef struct StatusTenant {
     const char *schema;
     TrackingTable table; /* TRACKING_NONE: no table */
-    bool plain;          /* a table, neither a view nor one with children */
+    bool plain;          /* a table without children, whose columns COPY gives as a SELECT does */
     Error error;         /* no schema, or a table of unknown shape */
 } StatusTenant;
 

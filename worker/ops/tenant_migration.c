@@ -33,8 +33,8 @@ static bool goes_on_reading(Turn *turn, TurnStep *tries)
                                                         : turn_after_refusal(turn, tries);
 }
 
-/* The run has looked at the tenant a moment ago. An earlier attempt may have changed what it saw. */
-static bool knows_plan(Migrating *migrating)
+/* The run has looked at the tenant a few minutes ago. An earlier attempt may have changed what it saw. */
+static bool follow_plan(Migrating *migrating)
 {
     const Turn *turn = &migrating->turn;
     const OpTenant *tenant = turn->tenant;
@@ -48,7 +48,7 @@ static bool read_plan(Migrating *migrating)
     Turn *turn = &migrating->turn;
     TurnStep tries = {.claim = "the tracking table was read"};
     bool again = true;
-    if (knows_plan(migrating))
+    if (follow_plan(migrating))
         return true;
     while (again) {
         if (turn_is_cancelled(turn))

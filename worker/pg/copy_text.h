@@ -1,8 +1,7 @@
 /* COPY's text format: a row as the server sends it to the client, cut into its fields.
  *
- * Fields are separated by tabs; within them a backslash stands before what would be taken for the format's
- * own
- * (\t \n \r \b \f \v \\), and \N alone is NULL. Only what COPY .. TO STDOUT gives with its defaults is read.
+ * Fields are separated by tabs. Within them a backslash and a letter stand for what the format needs itself,
+ * as \t and \n, and \N alone is NULL. Only what COPY .. TO STDOUT gives with its defaults is read.
  */
 #pragma once
 #include <stddef.h>
