@@ -94,7 +94,8 @@ static bool handle_result_item(Dispatcher *dispatcher, RegisteredWorker *worker,
             !record_unpack(type, item->body.data, item->body.length, record, &broken)) {
             if (log_budget_take(&worker->complaints, worker->name))
                 log_error_value(LOG_WARNING, worker->name, &broken);
-            event.outcome = OUTCOME_ERROR;
+            bool success = outcome_state(event.outcome) == TENANT_SUCCEEDED;
+            event.outcome = success ? OUTCOME_UNKNOWN : OUTCOME_ERROR; /* of what, it does not say */
         }
         event.failure_key = phase->on_result(phase->host, event.tenant, event.attempt, event.outcome, record);
         record_clear(type, record);

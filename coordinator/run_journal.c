@@ -135,14 +135,14 @@ static bool make_folder(char *folder, Error *error)
     }
 }
 
-/* FOLDER/2026-01-31T12:00:00Z-4f2a91c3.journal */
+/* FOLDER/2026-01-31T12:00:00.000Z-4f2a91c3.journal: names are in the order in which runs began. */
 static char *own_path(const JournalRun *run, Error *error)
 {
     char *folder = run_journal_folder(error), *path = NULL;
     if (folder == NULL)
         return NULL;
     if (make_folder(folder, error) &&
-        asprintf(&path, "%s/%.19sZ-%.8s.journal", folder, run->started_at, run->run) < 0) {
+        asprintf(&path, "%s/%.23sZ-%.8s.journal", folder, run->started_at, run->run) < 0) {
         path = NULL;
         error_memory(error);
     }

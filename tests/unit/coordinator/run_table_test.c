@@ -244,6 +244,24 @@ static void a_later_failure_to_read_does_not_undo_a_plan(void **state)
     run_report_clear(&report);
 }
 
+/* It goes from worker to worker: one that makes it long must not make everybody's jobs too large. */
+static void a_plans_word_is_kept_while_it_is_short(void **state)
+{
+    (void)state;
+    static const char *const WORDS[] = {"drizzle-kit 1000000", "name 5 and much more than any worker says"};
+    for (size_t i = 0; i < 2; i++) {
+        ERROR_CLEANUP Error error = {0};
+        RunReport report = new_report(1);
+        TenantMigrationStatus status = {.status = strdup("behind"), .plan = strdup(WORDS[i])};
+        assert_true(run_entry_plan(&report, 0, OUTCOME_ALREADY, &status, &error));
+        record_clear(&TENANT_MIGRATION_STATUS, &status);
+        const char *kept = report.entries[0].plan->plan;
+        assert_string_equal(kept != NULL ? kept : "", i == 0 ? WORDS[0] : "");
+        assert_null(run_report_status(&report, 0).plan);
+        run_report_clear(&report);
+    }
+}
+
 static void a_tenant_without_a_status_still_has_a_name(void **state)
 {
     (void)state;
@@ -308,6 +326,7 @@ int main(void)
         cmocka_unit_test(equal_failures_have_equal_keys_and_others_do_not),
         cmocka_unit_test(a_tenant_that_never_ran_is_skipped_with_the_contracts_words),
         cmocka_unit_test(a_later_failure_to_read_does_not_undo_a_plan),
+        cmocka_unit_test(a_plans_word_is_kept_while_it_is_short),
         cmocka_unit_test(a_tenant_without_a_status_still_has_a_name),
         cmocka_unit_test(what_tenants_have_alike_is_kept_once),
         cmocka_unit_test(totals_are_counted_from_the_entries),
