@@ -212,7 +212,7 @@ static void runs_are_found_by_the_beginning_of_their_id(void **state)
         const char *name;
         int found; /* 0 = none, 1 = first, 2 = second, 3 = several */
     } CASES[] = {{"4f2a", 1}, {"4f3b0000000000000000000000000000", 2}, {"4f", 3}, {"5", 0},
-                 {"", 0},     {"2026-01-31T12:00:00Z-4f3b", 2}};
+                 {"", 0},     {"2026-01-31T12:00:00.000Z-4f3b", 2}};
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         char *found = run_journal_find(CASES[i].name, &error);
         int which = found == NULL ? strstr(error.message, "beginning of") != NULL ? 3 : 0
