@@ -172,21 +172,28 @@ static void assert_applied(Race *race, long long times)
     assert_int_equal(sql_number(race->own, "SELECT count(*) FROM tenant_a.tracked"), times);
 }
 
+/* The first session pauses at the gate; the second one is refused until it is through, and then finds its
+ * work. */
+static void assert_one_at_a_time(Race *race, const char *first, const char *second)
+{
+    begin(race->first, first);
+    await_waiters(race->own, 1);
+    begin(race->second, second);
+    assert_int_equal(end(race->second), BLOCK_BUSY);
+    open_gate(race->own);
+    assert_int_equal(end(race->first), BLOCK_DONE);
+    begin(race->second, second);
+    assert_int_equal(end(race->second), BLOCK_PRESENT);
+    assert_applied(race, 1);
+}
+
 /* The migration itself waits at the gate, after lock and look. */
 static void the_real_block_keeps_a_second_session_out(void **state)
 {
     (void)state;
     Race race = open_race();
     char *text = block_text(true);
-    begin(race.first, text);
-    await_waiters(race.own, 1);
-    begin(race.second, text);
-    assert_int_equal(end(race.second), BLOCK_BUSY);
-    open_gate(race.own);
-    assert_int_equal(end(race.first), BLOCK_DONE);
-    begin(race.second, text);
-    assert_int_equal(end(race.second), BLOCK_PRESENT);
-    assert_applied(&race, 1);
+    assert_one_at_a_time(&race, text, text);
     free(text);
     close_race(&race);
 }
@@ -213,15 +220,7 @@ static void the_real_block_may_pause_between_lock_and_look(void **state)
     (void)state;
     Race race = open_race();
     char *paused = with_order(block_text(false), false, true), *text = block_text(false);
-    begin(race.first, paused);
-    await_waiters(race.own, 1);
-    begin(race.second, text);
-    assert_int_equal(end(race.second), BLOCK_BUSY);
-    open_gate(race.own);
-    assert_int_equal(end(race.first), BLOCK_DONE);
-    begin(race.second, text);
-    assert_int_equal(end(race.second), BLOCK_PRESENT);
-    assert_applied(&race, 1);
+    assert_one_at_a_time(&race, paused, text);
     free(paused);
     free(text);
     close_race(&race);
