@@ -139,22 +139,46 @@ static const char *hint_for(const char *sqlstate, const MigrationScript *script,
     return NULL;
 }
 
+/* Without a block the server points into the message, or at nothing: then the results tell which statement it
+ * was. */
+static Place place_in_message(const PGresult *failure, size_t results, const MigrationBlock *block,
+                              const MigrationScript *script)
+{
+    const ScriptPieces *pieces = &script->pieces;
+    int64_t position = result_position(failure);
+    size_t at = position > 0 ? byte_of(block->sql, position) : 0, index = results - block->lead;
+    for (size_t i = 0; position > 0 && i < pieces->count; i++)
+        if (at >= block->piece_offsets[i] && at <= block->piece_offsets[i] + pieces->items[i].length)
+            return (Place){.piece = &pieces->items[i],
+                           .exact = true,
+                           .offset = pieces->items[i].start + at - block->piece_offsets[i]};
+    if (results < block->lead || index >= pieces->count)
+        return (Place){0};
+    return (Place){.piece = &pieces->items[index], .offset = pieces->items[index].start};
+}
+
+static Place place_in_block(const PGresult *failure, size_t results, const MigrationBlock *block,
+                            const MigrationScript *script)
+{
+    const BlockUnit *unit = unit_at_line(block, result_block_line(failure));
+    if (results != block->lead || unit == NULL)
+        return (Place){0};
+    return place_in_unit(failure, block, script, unit);
+}
+
 void block_error_explain(Error *error, const PGresult *failure, size_t results, const MigrationBlock *block,
                          const MigrationScript *script)
 {
-    int64_t block_line = result_block_line(failure);
     error->line = error->column = 0;
     if (script == NULL)
         return;
-    size_t first_setting = block_do_index(block) - block->settings;
-    if (results >= first_setting && results < block_do_index(block)) {
+    size_t first_setting = block->lead - block->settings;
+    if (results >= first_setting && results < block->lead) {
         error->line = migration_script_line(script, script->settings.items[results - first_setting].start);
         return;
     }
-    const BlockUnit *unit = unit_at_line(block, block_line);
-    if (results != block_do_index(block) || unit == NULL)
-        return;
-    Place place = place_in_unit(failure, block, script, unit);
+    Place place = block->mode == BLOCK_PLAIN ? place_in_message(failure, results, block, script)
+                                             : place_in_block(failure, results, block, script);
     if (place.piece == NULL)
         return;
     if (place.exact)

@@ -3,7 +3,8 @@
 #include "worker/pg/session.h"
 #include <string.h>
 
-/* What the answer to one block says, as far as it came. */
+/* What the answer to one block says, as far as it came. Of a plain script's COMMIT is all there is to
+ * understand, and nothing in the script can be answered by that tag. */
 typedef struct Answer {
     const MigrationBlock *block;
     size_t results;
@@ -15,11 +16,12 @@ typedef struct Answer {
 static void read_result(void *context, const PGresult *result)
 {
     Answer *answer = context;
-    size_t index = answer->results++;
-    if (index == block_outcome_index(answer->block) && PQntuples(result) == 1)
+    size_t index = answer->results++, lead = answer->block->lead;
+    bool plain = answer->block->mode == BLOCK_PLAIN;
+    if (!plain && index == lead + 1 && PQntuples(result) == 1)
         answer->understood = block_outcome_from_word(PQgetvalue(result, 0, 0), &answer->outcome);
-    else if (index == block_commit_index(answer->block)) /* of a failed transaction the tag is ROLLBACK */
-        answer->committed = strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
+    else if (plain || index == lead + 2) /* of a failed transaction the tag is ROLLBACK */
+        answer->committed = answer->committed || strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
 }
 
 /* The server spoke of an error of the statement, not of its own end. */
@@ -38,13 +40,15 @@ static ExchangeVerdict refused(Connection *connection, const Answer *answer, con
         error->code = ERROR_SERVER; /* the connection broke, but only after the answer */
     block_error_explain(error, failure, answer->results, answer->block, script);
     session_roll_back(connection);
-    return EXCHANGE_REFUSED;
+    bool early = answer->block->mode == BLOCK_PLAIN && answer->results < answer->block->lead;
+    bool known = error->code == ERROR_CANCELLED || error_retry_class(error) != RETRY_NEVER;
+    return early && !known ? EXCHANGE_UNPLANNED : EXCHANGE_REFUSED;
 }
 
 ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *block,
                                const MigrationScript *script, BlockOutcome *ret_outcome, Error *error)
 {
-    Answer answer = {.block = block};
+    Answer answer = {.block = block, .understood = block->mode == BLOCK_PLAIN, .outcome = BLOCK_DONE};
     bool good = connection_exec_each(connection, block->sql, read_result, &answer, error);
     if (answer.committed && answer.understood) {
         if (!good) /* the tail failed; the migration is what it is */

@@ -116,7 +116,7 @@ static bool open_transaction(const Attempt *attempt, Look *look, Error *error)
         first = second;
         second = other;
     }
-    SessionSettings settings = {.search_path = "'pg_catalog, pg_temp'",
+    SessionSettings settings = {.search_path = "pg_catalog, pg_temp",
                                 .lock_timeout_ms = request->lock_timeout_ms,
                                 .statement_timeout_ms = request->options->statement_timeout_ms,
                                 .server_version = connection_server_version(attempt->connection),

@@ -1,4 +1,4 @@
-#include "worker/ops/migration_block.h"
+#include "worker/ops/migration_block_internal.h"
 #include "worker/pg/session.h"
 #include "worker/pg/sql.h"
 #include "worker/pg/tenant_lock.h"
@@ -21,6 +21,7 @@ static const struct {
     bool runs;      /* the script */
 } MODES[] = {
     [BLOCK_APPLY] = {.runs = true},
+    [BLOCK_PLAIN] = {.runs = true},
     [BLOCK_RECORD] = {0},
     [BLOCK_PROBE] = {0},
     [BLOCK_ENSURE] = {0},
@@ -28,17 +29,6 @@ static const struct {
     [BLOCK_SEED] = {.continues = true, .runs = true},
     [BLOCK_CLOSE] = {.continues = true},
 };
-
-/* A block in the making. */
-typedef struct Builder {
-    const BlockRequest *request;
-    MigrationBlock *block;
-    Buffer body;                            /* of the DO block */
-    char *schema, *qualified, *search_path; /* as SQL: literal, "schema"."table", literal */
-    char *state;                            /* "schema"."__pgconvoy_state" */
-    int64_t line;                           /* of the body, where `counted` bytes of it end */
-    size_t counted;
-} Builder;
 
 bool block_outcome_from_word(const char *word, BlockOutcome *ret_outcome)
 {
@@ -48,22 +38,6 @@ bool block_outcome_from_word(const char *word, BlockOutcome *ret_outcome)
             return true;
         }
     return false;
-}
-
-/* Results: BEGIN and SELECT of our settings, the script's settings, DO, SELECT of the outcome, COMMIT. */
-size_t block_do_index(const MigrationBlock *block)
-{
-    return (MODES[block->mode].continues ? 0 : 2) + block->settings;
-}
-
-size_t block_outcome_index(const MigrationBlock *block)
-{
-    return block_do_index(block) + 1;
-}
-
-size_t block_commit_index(const MigrationBlock *block)
-{
-    return block_do_index(block) + 2;
 }
 
 const char *block_piece_suffix(const ScriptPiece *piece)
@@ -94,13 +68,13 @@ size_t block_append_dollar_quoted(Buffer *out, const char *text, size_t length, 
     return start;
 }
 
-static void append_literal_dollar(Buffer *sql, const char *text)
+void block_append_literal(Buffer *sql, const char *text)
 {
     block_append_dollar_quoted(sql, text, strlen(text), "");
 }
 
 /* Leaves the block with an outcome when a condition holds. */
-static void append_leave_if(Builder *builder, BlockOutcome outcome, const char *condition)
+static void append_leave_if(BlockBuilder *builder, BlockOutcome outcome, const char *condition)
 {
     buffer_appendf(&builder->body,
                    "IF %s THEN\n  PERFORM pg_catalog.set_config('pgconvoy.outcome', '%s', true);\n  "
@@ -108,19 +82,16 @@ static void append_leave_if(Builder *builder, BlockOutcome outcome, const char *
                    condition, OUTCOME_WORDS[outcome]);
 }
 
-static bool append_lock(Builder *builder, Error *error)
+static void append_lock(BlockBuilder *builder)
 {
-    int64_t key;
-    if (!tenant_lock_key(builder->request->schema, &key, error))
-        return false;
     char condition[96];
-    snprintf(condition, sizeof condition, "NOT pg_catalog.pg_try_advisory_xact_lock(%lld)", (long long)key);
+    snprintf(condition, sizeof condition, "NOT pg_catalog.pg_try_advisory_xact_lock(%lld)",
+             (long long)builder->lock_key);
     append_leave_if(builder, BLOCK_BUSY, condition);
-    return true;
 }
 
 /* A schema that is not in effect would let everything fall through to public. */
-static void append_schema_check(Builder *builder)
+static void append_schema_check(BlockBuilder *builder)
 {
     BUFFER_CLEANUP Buffer condition = {0}, message = {0};
     buffer_appendf(&builder->body, "IF pg_catalog.current_schema() IS DISTINCT FROM %s THEN\n",
@@ -130,30 +101,34 @@ static void append_schema_check(Builder *builder)
     append_leave_if(builder, BLOCK_NO_SCHEMA, buffer_text(&condition));
     buffer_appendf(&message, "permission denied for schema %s", builder->request->schema);
     buffer_append_text(&builder->body, "RAISE insufficient_privilege USING MESSAGE = ");
-    append_literal_dollar(&builder->body, buffer_text(&message));
+    block_append_literal(&builder->body, buffer_text(&message));
     buffer_append_text(&builder->body, ";\nEND IF;\n");
     builder->body.failed = builder->body.failed || condition.failed || message.failed;
 }
 
-/* The second look, by a statement of its own after the lock. */
-static void append_guard(Builder *builder)
+void block_append_forestalled(const BlockBuilder *builder, Buffer *condition)
 {
     const BlockRequest *request = builder->request;
-    BUFFER_CLEANUP Buffer condition = {0};
-    if (request->create) {
-        buffer_append_text(&condition, "pg_catalog.to_regclass(");
-        append_literal_dollar(&condition, builder->qualified);
-        buffer_append_text(&condition, ") IS NOT NULL");
-        append_leave_if(builder, BLOCK_STALE, buffer_text(&condition));
-    } else {
-        tracking_append_applied(&condition, &request->tracking, builder->qualified, request->migration,
+    if (!request->create) {
+        tracking_append_applied(condition, &request->tracking, builder->qualified, request->migration,
                                 request->ordinal);
-        append_leave_if(builder, BLOCK_PRESENT, buffer_text(&condition));
+        return;
     }
+    buffer_append_text(condition, "pg_catalog.to_regclass(");
+    block_append_literal(condition, builder->qualified);
+    buffer_append_text(condition, ") IS NOT NULL");
+}
+
+/* The second look, by a statement of its own after the lock. */
+static void append_guard(BlockBuilder *builder)
+{
+    BUFFER_CLEANUP Buffer condition = {0};
+    block_append_forestalled(builder, &condition);
+    append_leave_if(builder, builder->request->create ? BLOCK_STALE : BLOCK_PRESENT, buffer_text(&condition));
     builder->body.failed = builder->body.failed || condition.failed;
 }
 
-static int64_t body_line(Builder *builder)
+static int64_t body_line(BlockBuilder *builder)
 {
     const Buffer *body = &builder->body;
     for (; builder->counted < body->length; builder->counted++)
@@ -161,7 +136,7 @@ static int64_t body_line(Builder *builder)
     return builder->line;
 }
 
-static void append_piece(Builder *builder, size_t index)
+static void append_piece(BlockBuilder *builder, size_t index)
 {
     const MigrationScript *script = builder->request->script;
     const ScriptPiece *piece = &script->pieces.items[index];
@@ -169,7 +144,7 @@ static void append_piece(Builder *builder, size_t index)
         &builder->body, script->text + piece->start, piece->length, block_piece_suffix(piece));
 }
 
-static void append_unit(Builder *builder, BlockUnit *unit)
+static void append_unit(BlockBuilder *builder, BlockUnit *unit)
 {
     Buffer *body = &builder->body;
     if (unit->piece_count == 1) {
@@ -190,19 +165,24 @@ static void append_unit(Builder *builder, BlockUnit *unit)
     buffer_append_text(body, "EXECUTE pgconvoy_sql;\nEND LOOP;\n");
 }
 
-/* Afterwards whatever the text did to role and search_path is undone: the row is written by whom we are, and
- * deferred constraints have spoken while the text's own role was in effect. The role needs a line of its own
- * because servers from before the fix of CVE-2024-10978 keep it when the session's user changes. */
-static bool append_script(Builder *builder, Error *error)
+void block_append_restore(const BlockBuilder *builder, Buffer *sql)
+{
+    buffer_appendf(sql,
+                   "SET CONSTRAINTS ALL IMMEDIATE;\n"
+                   "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n"
+                   "SET LOCAL role TO DEFAULT;\n"
+                   "SET LOCAL search_path TO %s;\n",
+                   builder->search_path);
+}
+
+static bool append_script(BlockBuilder *builder, Error *error)
 {
     const MigrationScript *script = builder->request->script;
     MigrationBlock *block = builder->block;
     size_t pieces = script->pieces.count, share = (pieces + MOST_UNITS - 1) / MOST_UNITS;
     size_t units = share > 0 ? (pieces + share - 1) / share : 0;
-    block->settings = script->settings.count;
     block->units = calloc(units + 1, sizeof *block->units);
-    block->piece_offsets = calloc(pieces + 1, sizeof *block->piece_offsets);
-    if (block->units == NULL || block->piece_offsets == NULL)
+    if (block->units == NULL)
         return error_memory(error);
     block->unit_count = units;
     for (size_t i = 0; i < units; i++) {
@@ -210,17 +190,12 @@ static bool append_script(Builder *builder, Error *error)
         block->units[i] = (BlockUnit){.first_piece = first, .piece_count = left < share ? left : share};
         append_unit(builder, &block->units[i]);
     }
-    buffer_appendf(&builder->body,
-                   "SET CONSTRAINTS ALL IMMEDIATE;\n"
-                   "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n"
-                   "PERFORM pg_catalog.set_config('role', pgconvoy_role, true),\n"
-                   "  pg_catalog.set_config('search_path', %s, true);\n",
-                   builder->search_path);
+    block_append_restore(builder, &builder->body);
     return true;
 }
 
 /* Looks at the tracking table, applies and records. */
-static bool append_tracked(Builder *builder, Error *error)
+static bool append_tracked(BlockBuilder *builder, Error *error)
 {
     const BlockRequest *request = builder->request;
     Buffer *body = &builder->body;
@@ -244,7 +219,7 @@ static bool append_tracked(Builder *builder, Error *error)
 
 /* The look at the state table: present with this content, or with another one. Where the table is missing
  * nothing is recorded, and the server must not see its name. */
-static void append_state_guard(Builder *builder)
+static void append_state_guard(BlockBuilder *builder)
 {
     const StateRow *state = builder->request->state;
     Buffer *body = &builder->body;
@@ -260,7 +235,7 @@ static void append_state_guard(Builder *builder)
     body->failed = body->failed || same.failed || any.failed;
 }
 
-static bool append_seed(Builder *builder, Error *error)
+static bool append_seed(BlockBuilder *builder, Error *error)
 {
     const StateRow *state = builder->request->state;
     if (!append_script(builder, error))
@@ -272,7 +247,7 @@ static bool append_seed(Builder *builder, Error *error)
 
 /* Whoever ended our transaction has given the tenant's lock away, and what was written before is committed or
  * gone. */
-static void append_same_transaction(Builder *builder)
+static void append_same_transaction(BlockBuilder *builder)
 {
     buffer_appendf(&builder->body,
                    "IF pg_catalog.pg_current_xact_id_if_assigned() IS DISTINCT FROM '%s'::pg_catalog.xid8 "
@@ -281,15 +256,14 @@ static void append_same_transaction(Builder *builder)
                    builder->request->xid);
 }
 
-static bool append_work(Builder *builder, Error *error)
+static bool append_work(BlockBuilder *builder, Error *error)
 {
     BlockMode mode = builder->request->mode;
     if (mode == BLOCK_CLOSE) {
         append_same_transaction(builder);
         return true;
     }
-    if (!append_lock(builder, error))
-        return false;
+    append_lock(builder);
     append_schema_check(builder);
     if (mode == BLOCK_OPEN && builder->request->state != NULL)
         append_state_guard(builder);
@@ -298,11 +272,9 @@ static bool append_work(Builder *builder, Error *error)
                                 : append_tracked(builder, error);
 }
 
-static bool build_body(Builder *builder, Error *error)
+static bool build_body(BlockBuilder *builder, Error *error)
 {
-    buffer_append_text(&builder->body,
-                       "DECLARE\n  pgconvoy_role text := pg_catalog.current_setting('role');\n  "
-                       "pgconvoy_sql text;\nBEGIN\n");
+    buffer_append_text(&builder->body, "DECLARE\n  pgconvoy_sql text;\nBEGIN\n");
     if (!append_work(builder, error))
         return false;
     buffer_appendf(&builder->body, "PERFORM pg_catalog.set_config('pgconvoy.outcome', '%s', true);\nEND",
@@ -310,17 +282,20 @@ static bool build_body(Builder *builder, Error *error)
     return true;
 }
 
-static void append_begin(const Builder *builder, Buffer *sql)
+void block_append_begin(const BlockBuilder *builder, Buffer *sql)
 {
     const BlockRequest *request = builder->request;
+    MigrationBlock *block = builder->block;
     if (!MODES[request->mode].continues)
-        session_append_begin_write(sql,
-                                   &(SessionSettings){.search_path = builder->search_path,
-                                                      .lock_timeout_ms = request->lock_timeout_ms,
-                                                      .statement_timeout_ms = request->statement_timeout_ms,
-                                                      .patient = request->patient,
-                                                      .server_version = request->server_version});
-    for (size_t i = 0; MODES[request->mode].runs && i < request->script->settings.count; i++) {
+        block->lead = session_append_begin_write(
+            sql, &(SessionSettings){.search_path = builder->search_path,
+                                    .lock_timeout_ms = request->lock_timeout_ms,
+                                    .statement_timeout_ms = request->statement_timeout_ms,
+                                    .patient = request->patient,
+                                    .server_version = request->server_version});
+    block->settings = MODES[request->mode].runs ? request->script->settings.count : 0;
+    block->lead += block->settings;
+    for (size_t i = 0; i < block->settings; i++) {
         const ScriptPiece *setting = &request->script->settings.items[i];
         buffer_append(sql, request->script->original + setting->start, setting->length);
         buffer_append_text(sql, "\n;\n");
@@ -336,11 +311,13 @@ static const char OPEN_ANSWER[] =
     "  pg_catalog.concat_ws('/', extract(epoch FROM pg_catalog.pg_postmaster_start_time()),\n"
     "    (SELECT extract(epoch FROM stats_reset) FROM pg_catalog.pg_stat_archiver))";
 
-static bool build_message(Builder *builder, Error *error)
+static bool build_message(BlockBuilder *builder, Error *error)
 {
     MigrationBlock *block = builder->block;
     BUFFER_CLEANUP Buffer sql = {0};
-    append_begin(builder, &sql);
+    if (!build_body(builder, error))
+        return false;
+    block_append_begin(builder, &sql);
     buffer_append_text(&sql, "DO ");
     size_t body = block_append_dollar_quoted(&sql, buffer_text(&builder->body), builder->body.length, "");
     if (block->mode == BLOCK_OPEN)
@@ -350,38 +327,44 @@ static bool build_message(Builder *builder, Error *error)
                        SESSION_TAIL);
     if (builder->body.failed || (block->sql = buffer_take(&sql)) == NULL)
         return error_memory(error);
-    for (size_t i = 0; block->piece_offsets != NULL && i < builder->request->script->pieces.count; i++)
+    for (size_t i = 0; MODES[block->mode].runs && i < builder->request->script->pieces.count; i++)
         block->piece_offsets[i] += body;
     return true;
 }
 
-static bool prepare_names(Builder *builder, Error *error)
+static bool prepare_names(BlockBuilder *builder, Error *error)
 {
     const BlockRequest *request = builder->request;
     Buffer schema = {0}, qualified = {0}, search_path = {0}, state = {0};
-    BUFFER_CLEANUP Buffer path = {0};
-    append_literal_dollar(&schema, request->schema);
+    block_append_literal(&schema, request->schema);
     sql_append_qualified(&qualified, request->schema, request->table != NULL ? request->table : "");
     sql_append_qualified(&state, request->schema, STATE_TABLE);
-    sql_append_search_path(&path, request->schema);
-    append_literal_dollar(&search_path, buffer_text(&path));
-    bool failed = path.failed;
+    sql_append_search_path(&search_path, request->schema);
     builder->schema = buffer_take(&schema);
     builder->qualified = buffer_take(&qualified);
     builder->search_path = buffer_take(&search_path);
     builder->state = buffer_take(&state);
-    if (failed || builder->schema == NULL || builder->qualified == NULL || builder->search_path == NULL ||
+    if (builder->schema == NULL || builder->qualified == NULL || builder->search_path == NULL ||
         builder->state == NULL)
         return error_memory(error);
-    return true;
+    return tenant_lock_key(request->schema, &builder->lock_key, error);
+}
+
+static bool prepare_offsets(BlockBuilder *builder, Error *error)
+{
+    if (!MODES[builder->request->mode].runs)
+        return true;
+    size_t *offsets = calloc(builder->request->script->pieces.count + 1, sizeof *offsets);
+    builder->block->piece_offsets = offsets;
+    return offsets != NULL || error_memory(error);
 }
 
 bool migration_block_build(const BlockRequest *request, MigrationBlock *ret_block, Error *error)
 {
     MigrationBlock block MIGRATION_BLOCK_CLEANUP = {.mode = request->mode};
-    Builder builder = {.request = request, .block = &block, .line = 1};
-    bool good =
-        prepare_names(&builder, error) && build_body(&builder, error) && build_message(&builder, error);
+    BlockBuilder builder = {.request = request, .block = &block, .line = 1};
+    bool good = prepare_names(&builder, error) && prepare_offsets(&builder, error) &&
+                (request->mode == BLOCK_PLAIN ? block_build_plainly : build_message)(&builder, error);
     buffer_clear(&builder.body);
     free(builder.schema);
     free(builder.qualified);

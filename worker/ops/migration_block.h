@@ -7,6 +7,10 @@
  * after the lock (in one statement, or before, it would see what was true before the lock was free), and the
  * effect, the row and the lock share one transaction.
  *
+ * A plain script (plain_script.h) needs no block to keep it from ending the transaction, and goes faster
+ * without: its statements stand between lock, look and row as they are. Where something is not as planned
+ * such a message can only fail; then one with a block tells what it is.
+ *
  * A seed takes two messages of one transaction: BLOCK_OPEN takes the lock, looks whether the seed is recorded
  * and tells the transaction's id, by which one can learn later what became of it; then BLOCK_SEED runs the
  * file and records it, or the caller does the work itself and BLOCK_CLOSE ends it.
@@ -21,6 +25,7 @@
 
 typedef enum BlockMode {
     BLOCK_APPLY,  /* runs the script and records it */
+    BLOCK_PLAIN,  /* the same for a plain script, without a block */
     BLOCK_RECORD, /* records without running */
     BLOCK_PROBE,  /* only looks, under the lock */
     BLOCK_ENSURE, /* makes the tracking table when it is missing, and nothing else */
@@ -69,18 +74,17 @@ typedef struct BlockUnit {
 typedef struct MigrationBlock {
     BlockMode mode;
     char *sql;
-    size_t settings; /* statements between the settings of ours and the DO block: the script's own */
+    size_t lead;     /* statements before the DO block or a plain script's first one */
+    size_t settings; /* the last of them: the script's own */
     BlockUnit *units;
     size_t unit_count;
     size_t *piece_offsets; /* where each piece stands in sql */
 } MigrationBlock;
 
-/* Positions of results in the answer to the message. BLOCK_OPEN has no COMMIT; its last result is one row:
- * outcome, transaction id and the server's incarnation, which changes whenever ids may have been given out
- * again. */
-size_t block_do_index(const MigrationBlock *block);
-size_t block_outcome_index(const MigrationBlock *block);
-size_t block_commit_index(const MigrationBlock *block);
+/* The answer to the message has `lead` results, then that of the DO block, the outcome's and COMMIT's; or one
+ * for each piece of a plain script, more of ours, and COMMIT's. BLOCK_OPEN has no COMMIT; its last result is
+ * one row: outcome, transaction id and the server's incarnation, which changes whenever ids may have been
+ * given out again. */
 
 /* What is appended to a piece that EXECUTE would refuse otherwise: "" or "\n;SELECT". */
 const char *block_piece_suffix(const ScriptPiece *piece);

@@ -1,4 +1,5 @@
 #include "worker/ops/migration_script.h"
+#include "worker/ops/plain_script.h"
 #include "worker/ops/script_head.h"
 #include "worker/ops/sql_token.h"
 #include <pg_query.h>
@@ -58,7 +59,7 @@ static bool add_piece(MigrationScript *script, size_t start, size_t end, bool pa
     SqlToken first = sql_token_next(script->text, end, start);
     if (first.kind == SQL_END)
         return true;
-    ScriptPiece piece = {.start = first.start, .length = end - first.start};
+    ScriptPiece piece = {.start = first.start, .length = end - first.start, .parsed = parsed};
     look_through(script, parsed, &piece);
     return script_pieces_add(&script->pieces, piece, error);
 }
@@ -152,6 +153,7 @@ bool migration_script_read(const Migration *migration, MigrationScript *ret_scri
     if (!cut(&script, wrapped ? &wrapper : NULL, &again, error) ||
         (again && !cut(&script, NULL, &again, error)))
         return false;
+    script.plain = script_is_plain(&script);
     *ret_script = script;
     script = (MigrationScript){0};
     return true;

@@ -1,8 +1,8 @@
 /* Migration script: how one file is run inside our transaction.
  *
- * The file's text is cut into pieces, each run by one EXECUTE. When libpg_query (version 15) parses the whole
- * file, every statement is a piece of its own, so that an error can name its line. When it does not,
- * drizzle's
+ * The file's text is cut into pieces, each run by one EXECUTE, or as it is in a plain script. When
+ * libpg_query (version 15) parses the whole file, every statement is a piece of its own, so that an error can
+ * name its line. When it does not, drizzle's
  * "--> statement-breakpoint" lines separate pieces, and what still cannot be parsed is run as it stands:
  * nothing is refused here for its syntax, the server alone judges.
  *
@@ -19,6 +19,7 @@
 
 typedef struct ScriptPiece {
     size_t start, length; /* bytes in the text */
+    bool parsed;          /* by libpg_query, as one statement */
     bool several;         /* more than one statement: the parser could not cut it */
     bool transaction;     /* one of its statements is COMMIT or the like */
     bool into;            /* may be SELECT ... INTO, which EXECUTE refuses as its last statement */
@@ -35,6 +36,7 @@ typedef struct MigrationScript {
     size_t length;
     ScriptPieces pieces;         /* of text, in order */
     ScriptPieces settings;       /* of original: single SET or SELECT set_config() statements */
+    bool plain;                  /* needs no EXECUTE: plain_script.h */
     int64_t no_transaction_line; /* of a directive that asks to run without a transaction, 0 = none */
 } MigrationScript;
 

@@ -20,6 +20,7 @@ typedef struct Step {
     const MigrationScript *script; /* lent; `own` when nobody keeps it for us */
     MigrationScript own;
     Buffer claim;
+    bool unplanned; /* a plain message found the tenant otherwise than planned: a block tells how */
     TurnStep tries;
     int64_t started_ms;
 } Step;
@@ -181,7 +182,8 @@ static ExchangeVerdict send_block(Migrating *migrating, const Step *step, BlockM
     MigrationBlock block MIGRATION_BLOCK_CLEANUP = {0};
     if (!migration_block_build(&request, &block, &turn->error))
         return EXCHANGE_REFUSED;
-    const MigrationScript *script = request.mode == BLOCK_APPLY ? request.script : NULL;
+    bool runs = mode == BLOCK_APPLY || mode == BLOCK_PLAIN;
+    const MigrationScript *script = runs ? request.script : NULL;
     return block_exchange(turn->connection, &block, script, ret_outcome, &turn->error);
 }
 
@@ -241,6 +243,16 @@ static bool was_converted(Migrating *migrating)
            migrating->plan.tracking.format != before.format;
 }
 
+/* Without a block a statement_timeout would hold for each statement alone, and the server reads strings as it
+ * is set when the message comes. */
+static bool goes_plainly(const Migrating *migrating, const Step *step)
+{
+    const Turn *turn = &migrating->turn;
+    return step->script != NULL && step->script->plain && !step->unplanned &&
+           turn->context->options->statement_timeout_ms == 0 &&
+           connection_has_standard_strings(turn->connection);
+}
+
 static StepEnd attempt_step(Migrating *migrating, Step *step)
 {
     Turn *turn = &migrating->turn;
@@ -253,11 +265,16 @@ static StepEnd attempt_step(Migrating *migrating, Step *step)
     if (!turn_prepare(turn, &step->tries, &again))
         return again_if(again);
     /* A file that brings its server process down must not do so for ten minutes. */
-    BlockMode mode = turn_should_probe(turn, &step->tries) ? BLOCK_PROBE : migrating->mode;
+    BlockMode mode = turn_should_probe(turn, &step->tries) ? BLOCK_PROBE
+                     : goes_plainly(migrating, step)       ? BLOCK_PLAIN
+                                                           : migrating->mode;
     BlockOutcome outcome = BLOCK_BUSY;
     switch (send_block(migrating, step, mode, &outcome)) {
     case EXCHANGE_DECIDED:
         return after_decision(migrating, step, outcome);
+    case EXCHANGE_UNPLANNED:
+        step->unplanned = true;
+        return STEP_AGAIN;
     case EXCHANGE_LOST:
         turn_after_loss(turn, &step->tries);
         return STEP_AGAIN;

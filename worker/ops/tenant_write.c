@@ -24,18 +24,17 @@ static bool append_begin(const Writing *writing, Buffer *sql, Error *error)
 {
     const Turn *turn = writing->turn;
     int64_t key;
-    BUFFER_CLEANUP Buffer path = {0}, literal = {0};
+    BUFFER_CLEANUP Buffer path = {0};
     if (!tenant_lock_key(turn->tenant->schema, &key, error))
         return false;
     sql_append_search_path(&path, turn->tenant->schema);
-    sql_append_literal(&literal, buffer_text(&path));
     session_append_begin_write(
-        sql, &(SessionSettings){.search_path = buffer_text(&literal),
+        sql, &(SessionSettings){.search_path = buffer_text(&path),
                                 .lock_timeout_ms = turn->run.lock_timeout_ms,
                                 .statement_timeout_ms = turn->context->options->statement_timeout_ms,
                                 .server_version = connection_server_version(turn->connection)});
     buffer_appendf(sql, "SELECT pg_catalog.pg_try_advisory_xact_lock(%lld)", (long long)key);
-    return !(path.failed || literal.failed || sql->failed) || error_memory(error);
+    return !(path.failed || sql->failed) || error_memory(error);
 }
 
 /* *ret_locked tells whether the tenant's lock was free. */

@@ -211,6 +211,12 @@ int connection_server_version(const Connection *connection)
     return PQserverVersion(connection->pg);
 }
 
+bool connection_has_standard_strings(const Connection *connection)
+{
+    const char *value = PQparameterStatus(connection->pg, "standard_conforming_strings");
+    return value != NULL && strcmp(value, "on") == 0;
+}
+
 const PGresult *connection_failure(const Connection *connection)
 {
     return connection->failure;

@@ -33,6 +33,9 @@ const char *connection_place(const Connection *connection);
 /* PQserverVersion(): 150018 for 15.18. */
 int connection_server_version(const Connection *connection);
 
+/* Is a backslash in '...' a character like any other, as the session is set now? */
+bool connection_has_standard_strings(const Connection *connection);
+
 /* One simple-query message, possibly of several statements. Success needs every statement to succeed; then
  * the last result with rows (or the last one) is *ret_result (may be NULL if not wanted), the caller's to
  * PQclear. A result of type void, such as pg_advisory_unlock_all()'s, does not count as rows, so that

@@ -12,29 +12,31 @@ static const struct {
     const char *name, *value;
     int since; /* server version */
 } SETTINGS[] = {
-    {"idle_in_transaction_session_timeout", "60s", 0},  /* a stalled worker loses its locks */
-    {"client_connection_check_interval", "5s", 140000}, /* a dead one even within a statement */
-    {"standard_conforming_strings", "on", 0},           /* as scripts are cut */
+    {"idle_in_transaction_session_timeout", "'60s'", 0},  /* a stalled worker loses its locks */
+    {"client_connection_check_interval", "'5s'", 140000}, /* a dead one even within a statement */
+    {"standard_conforming_strings", "on", 0},             /* as scripts are cut */
 };
 
-void session_append_begin_write(Buffer *sql, const SessionSettings *settings)
+size_t session_append_begin_write(Buffer *sql, const SessionSettings *settings)
 {
+    size_t results = 4;
     buffer_appendf(sql,
                    "BEGIN ISOLATION LEVEL %s READ WRITE;\n"
-                   "SELECT pg_catalog.set_config('search_path', %s, true)",
-                   settings->one_snapshot ? "REPEATABLE READ" : "READ COMMITTED", settings->search_path);
-    buffer_appendf(sql, ",\n  pg_catalog.set_config('lock_timeout', '%lld', true)",
-                   (long long)settings->lock_timeout_ms);
-    buffer_appendf(sql, ",\n  pg_catalog.set_config('statement_timeout', '%lld', true)",
-                   (long long)settings->statement_timeout_ms);
+                   "SET LOCAL search_path TO %s;\n"
+                   "SET LOCAL lock_timeout TO %lld;\n"
+                   "SET LOCAL statement_timeout TO %lld;\n",
+                   settings->one_snapshot ? "REPEATABLE READ" : "READ COMMITTED", settings->search_path,
+                   (long long)settings->lock_timeout_ms, (long long)settings->statement_timeout_ms);
     for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++)
-        if (settings->server_version >= SETTINGS[i].since)
-            buffer_appendf(sql, ",\n  pg_catalog.set_config('%s', '%s', true)", SETTINGS[i].name,
-                           SETTINGS[i].value);
-    if (settings->patient)
-        buffer_append_text(sql,
-                           ",\n  pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)");
-    buffer_append_text(sql, ";\n");
+        if (settings->server_version >= SETTINGS[i].since) {
+            buffer_appendf(sql, "SET LOCAL %s TO %s;\n", SETTINGS[i].name, SETTINGS[i].value);
+            results++;
+        }
+    if (settings->patient) {
+        buffer_append_text(sql, "SET LOCAL idle_in_transaction_session_timeout TO 0;\n");
+        results++;
+    }
+    return results;
 }
 
 /* A cancel request that comes late may hit this very message, so it is sent again. */

@@ -15,7 +15,7 @@ extern const char SESSION_TAIL[];
 
 /* What a writing transaction sets for itself alone. */
 typedef struct SessionSettings {
-    const char *search_path; /* as SQL: a literal */
+    const char *search_path; /* as SQL: names with commas between */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms; /* 0 = none */
     int server_version;           /* as PQserverVersion() */
@@ -23,8 +23,9 @@ typedef struct SessionSettings {
     bool patient;                 /* no limit to how long the transaction may be idle */
 } SessionSettings;
 
-/* "BEGIN ...;" and one SELECT of set_config(..., true), each ended by a semicolon: two results. */
-void session_append_begin_write(Buffer *sql, const SessionSettings *settings);
+/* "BEGIN ...;" and a SET LOCAL for each setting, which costs the server a tenth of set_config() in a query.
+ * Returns how many statements these are. */
+size_t session_append_begin_write(Buffer *sql, const SessionSettings *settings);
 
 /* ROLLBACK and SESSION_TAIL, after an error: session-level locks and prepared statements are still there.
  * Leaves a session that cannot be cleaned inside a transaction, which nobody can reuse. */

@@ -79,7 +79,7 @@ static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void
     MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0};
     MigrationBlock block MIGRATION_BLOCK_CLEANUP = build(BLOCK_APPLY, false, &migration, &script);
     static const char *const ORDER[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;",
-                                        "set_config('search_path', ",
+                                        "SET LOCAL search_path TO \"we\"\"ird'$pgc0$\", public;",
                                         "\nSET lock_timeout = 1\n;",
                                         "\nDO $pgc",
                                         "pg_try_advisory_xact_lock(",
@@ -89,8 +89,8 @@ static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void
                                         "EXECUTE $pgc0$CREATE TABLE a (x int)$pgc0$;",
                                         "SET CONSTRAINTS ALL IMMEDIATE;",
                                         "SET LOCAL SESSION AUTHORIZATION DEFAULT;",
-                                        "set_config('role', ",
-                                        "set_config('search_path', ",
+                                        "SET LOCAL role TO DEFAULT;",
+                                        "SET LOCAL search_path TO \"we\"\"ird'$pgc0$\", public;",
                                         "INSERT INTO \"we\"\"ird'$pgc0$\".\"t\"",
                                         "'done'",
                                         "\nSELECT pg_catalog.current_setting('pgconvoy.outcome');\nCOMMIT;\n",
@@ -98,9 +98,8 @@ static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void
     const char *at = block.sql;
     for (size_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++)
         at = after(at, ORDER[i]) + 1;
-    assert_int_equal(block_do_index(&block), 3);
-    assert_int_equal(block_outcome_index(&block), 4);
-    assert_int_equal(block_commit_index(&block), 5);
+    assert_int_equal(block.lead, 8);
+    assert_int_equal(block.settings, 1);
     assert_int_equal(block.unit_count, 2);
     for (size_t i = 0; i < script.pieces.count; i++)
         assert_memory_equal(block.sql + block.piece_offsets[i], script.text + script.pieces.items[i].start,
@@ -152,7 +151,7 @@ static void a_seed_continues_the_transaction_that_was_opened(void **state)
     MigrationScript scripts[4] = {0};
     MigrationBlock open MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_OPEN, &row, &scripts[0]);
     expect_order(open.sql,
-                 (const char *const[]){"BEGIN ISOLATION LEVEL", "set_config('search_path', ", "\nDO $pgc",
+                 (const char *const[]){"BEGIN ISOLATION LEVEL", "SET LOCAL search_path TO ", "\nDO $pgc",
                                        "pg_try_advisory_xact_lock(", "current_schema()",
                                        "to_regclass('\"we\"\"ird\".\"__pgconvoy_state\"')",
                                        "name = 'it''s' AND digest = 'abc'", "'present'", "'changed'",
@@ -164,13 +163,13 @@ static void a_seed_continues_the_transaction_that_was_opened(void **state)
     MigrationBlock plain MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, NULL, &scripts[2]);
     assert_null(strstr(plain.sql, "BEGIN ISOLATION LEVEL"));
     assert_null(strstr(plain.sql, STATE_TABLE));
-    assert_int_equal(block_do_index(&plain), 1);
-    assert_int_equal(block_commit_index(&plain), 3);
+    assert_int_equal(plain.lead, 1);
     MigrationBlock once MIGRATION_BLOCK_CLEANUP = build_seed(BLOCK_SEED, &row, &scripts[3]);
-    expect_order(once.sql, (const char *const[]){"SET lock_timeout = 1\n;", "\nDO $pgc",
-                                                 "pg_try_advisory_xact_lock(", "current_schema()",
-                                                 "EXECUTE $pgc0$SELECT 1$pgc0$;", "set_config('role', ",
-                                                 "CREATE TABLE", "INSERT INTO", "\nCOMMIT;\n", NULL});
+    expect_order(once.sql,
+                 (const char *const[]){"SET lock_timeout = 1\n;", "\nDO $pgc", "pg_try_advisory_xact_lock(",
+                                       "current_schema()", "EXECUTE $pgc0$SELECT 1$pgc0$;",
+                                       "SET LOCAL role TO DEFAULT;", "CREATE TABLE", "INSERT INTO",
+                                       "\nCOMMIT;\n", NULL});
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
         migration_script_clear(&scripts[i]);
 }
@@ -183,7 +182,7 @@ static void closing_looks_for_the_transaction_first(void **state)
     expect_order(block.sql, (const char *const[]){"DO $pgc", "IS DISTINCT FROM '4711'::pg_catalog.xid8",
                                                   "'done'", "\nCOMMIT;\n", "RESET ALL", NULL});
     assert_null(strstr(block.sql, "BEGIN ISOLATION LEVEL"));
-    assert_int_equal(block_do_index(&block), 0);
+    assert_int_equal(block.lead, 0);
 }
 
 int main(void)
