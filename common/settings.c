@@ -157,7 +157,7 @@ static const Setting SETTINGS[SETTING_COUNT] = {
                                           .doc = "how long to wait for a connection"},
     [SETTING_POOLS_RETIRE_TENANTS] = {.path = "pools.retire_tenants",
                                       INTEGER(1, 1000000, "tenants"),
-                                      .default_value = "300",
+                                      .default_value = "500",
                                       .doc = "a connection closes after serving this many tenants, because "
                                              "the server's catalog cache for it only grows"},
     [SETTING_POOLS_RETIRE_AGE_MS] = {.path = "pools.retire_age_ms",
