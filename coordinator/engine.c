@@ -217,6 +217,7 @@ static bool apply_finished(Engine *engine, const EngineEvent *event, int64_t now
         return error_memory(error);
     if (current)
         tenant_lease_end(engine, event->tenant, worker);
+    worker_pace(worker, now_ms);
 
     bool pending = engine->rows[event->tenant].state == TENANT_PENDING;
     if (verdict && outcome_state(event->outcome) == TENANT_FAILED)

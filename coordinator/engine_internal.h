@@ -80,6 +80,8 @@ typedef struct Worker {
     uint32_t leases; /* newest first */
     int64_t slots;
     int64_t limit; /* slots, or more when it may prefetch */
+    bool paced;    /* it may prefetch what it ends in PACE_MS */
+    int64_t pace_since_ms, pace_ended;
     int64_t in_flight;
     bool lost;
     bool draining;
@@ -138,6 +140,8 @@ uint32_t retry_pop_due(RetryHeap *heap, int64_t now_ms); /* ENGINE_NONE when not
 Worker *worker_find(const Engine *engine, uint32_t id); /* also a lost one; NULL when never joined */
 bool worker_join(Engine *engine, const EngineEvent *event, Error *error) MUST_CHECK;
 void worker_lose(Engine *engine, Worker *worker); /* its leases must have ended */
+/* A tenant of this worker's has ended: what it may hold in front of its slots follows how fast it is. */
+void worker_pace(Worker *worker, int64_t now_ms);
 void worker_retire(Engine *engine, Worker *worker);
 void workers_free(Engine *engine);
 

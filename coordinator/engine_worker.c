@@ -63,6 +63,23 @@ static bool jobs_reserve(Engine *engine, int64_t limit)
     return true;
 }
 
+/* However fast a worker is, no more of a run than this waits at one place. */
+enum { PACE_MS = 20, MOST_AHEAD = 64 };
+
+void worker_pace(Worker *worker, int64_t now_ms)
+{
+    int64_t span_ms = now_ms - worker->pace_since_ms;
+    worker->pace_ended++;
+    if (!worker->paced || span_ms < PACE_MS)
+        return;
+    int64_t ahead = worker->pace_ended * PACE_MS / span_ms;
+    if (ahead > MOST_AHEAD)
+        ahead = MOST_AHEAD;
+    worker->limit = worker->slots + (ahead > worker->slots ? ahead : worker->slots);
+    worker->pace_since_ms = now_ms;
+    worker->pace_ended = 0;
+}
+
 static void worker_free(Worker *worker)
 {
     if (worker != NULL)
@@ -80,6 +97,7 @@ static Worker *worker_new(const Engine *engine, const EngineEvent *event)
     worker->leases = ENGINE_NONE;
     worker->slots = event->slots;
     worker->limit = prefetch ? 2 * event->slots : event->slots;
+    worker->paced = prefetch && !engine->spec.set_jobs;
     worker->reaches = calloc(engine->spec.database_count + 1, sizeof(*worker->reaches));
     if (worker->reaches == NULL) {
         worker_free(worker);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* A job as accepted, shared by its tasks. */
@@ -30,6 +30,9 @@ typedef struct Task {
     Report *finished;    /* one for each tenant, made beforehand: no lack of memory may swallow an outcome */
 } Task;
 
+/* When the loop is to be woken. */
+typedef enum Wake { WAKE_NEVER, WAKE_LATER, WAKE_NOW } Wake;
+
 typedef struct Slot {
     Executor *executor;
     pthread_t thread;
@@ -43,6 +46,8 @@ struct Executor {
     Task *first_task, *last_task;        /* guarded by mutex */
     Report *first_report, **last_report; /* guarded by mutex */
     size_t load;                         /* guarded by mutex: tasks queued or running */
+    size_t queued;                       /* guarded by mutex */
+    Wake wake;                           /* guarded by mutex: as fd, a timer, is set */
     bool stopping;                       /* guarded by mutex */
     HookSet *hooks;
     int fd;
@@ -72,18 +77,29 @@ static JobTenant *job_tenant(const Job *job, size_t i)
     return &((JobTenant *)job->message.tenants.items)[i];
 }
 
-/* Appends a chain of reports and wakes the loop, once for each tenant while there are any to take: an end
- * goes with the next task's start, and news for displays with whatever comes next. */
+/* With the mutex held. */
+static void wake_loop(Executor *executor, Wake wake)
+{
+    enum { LATER_NS = 5000000, NOW_NS = 1 };
+    if (wake <= executor->wake)
+        return;
+    executor->wake = wake;
+    timerfd_settime(executor->fd, 0,
+                    &(struct itimerspec){.it_value.tv_nsec = wake == WAKE_NOW ? NOW_NS : LATER_NS}, NULL);
+}
+
+/* Appends a chain of reports and sees to it that the loop is woken. An end goes with the next task's start,
+ * and news for displays with whatever comes next. */
 static void executor_report(Executor *executor, Report *first, Report *last)
 {
     pthread_mutex_lock(&executor->mutex);
     *executor->last_report = first;
     executor->last_report = &last->next;
     bool follows = executor->first_task != NULL && !executor->stopping;
-    bool wake = first->kind == REPORT_STARTED || (first->kind == REPORT_FINISHED && !follows);
+    bool plenty = executor->queued > executor->slot_count / 2;
+    if (first->kind == REPORT_STARTED || (first->kind == REPORT_FINISHED && !follows))
+        wake_loop(executor, plenty ? WAKE_LATER : WAKE_NOW);
     pthread_mutex_unlock(&executor->mutex);
-    if (wake)
-        eventfd_write(executor->fd, 1);
 }
 
 /* NULL when memory ran out. */
@@ -231,6 +247,7 @@ static Task *executor_take(Slot *slot)
     Task *task = executor->stopping ? NULL : executor->first_task;
     if (task != NULL && (executor->first_task = task->next) == NULL)
         executor->last_task = NULL;
+    executor->queued -= task != NULL;
     slot->run = task != NULL ? task->job->run : NULL;
     pthread_mutex_unlock(&executor->mutex);
     return task;
@@ -242,10 +259,9 @@ static void executor_done(Slot *slot)
     Executor *executor = slot->executor;
     pthread_mutex_lock(&executor->mutex);
     slot->run = NULL;
-    bool idle = --executor->load == 0;
+    if (--executor->load == 0)
+        wake_loop(executor, WAKE_NOW);
     pthread_mutex_unlock(&executor->mutex);
-    if (idle)
-        eventfd_write(executor->fd, 1);
 }
 
 static void *slot_main(void *slot_pointer)
@@ -269,7 +285,7 @@ Executor *executor_new(size_t slots, HookSet *hooks, Error *error)
         error_memory(error);
         return NULL;
     }
-    executor->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    executor->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     executor->last_report = &executor->first_report;
     executor->hooks = hooks;
     pthread_mutex_init(&executor->mutex, NULL);
@@ -440,6 +456,7 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
         tasks++;
     atomic_store(&job->references, (int)tasks);
     executor->load += tasks;
+    executor->queued += tasks;
     if (executor->last_task != NULL)
         executor->last_task->next = first;
     else
@@ -481,9 +498,11 @@ int executor_fd(const Executor *executor)
 
 Report *executor_collect(Executor *executor)
 {
-    eventfd_t ignored;
-    eventfd_read(executor->fd, &ignored); /* before taking the list: a report added later sets it again */
+    static const struct itimerspec NEVER = {0};
     pthread_mutex_lock(&executor->mutex);
+    if (executor->wake != WAKE_NEVER)
+        timerfd_settime(executor->fd, 0, &NEVER, NULL); /* clears what has expired, too */
+    executor->wake = WAKE_NEVER;
     Report *reports = executor->first_report;
     executor->first_report = NULL;
     executor->last_report = &executor->first_report;

@@ -1,10 +1,10 @@
 /* Executor: the slots of one worker, threads that take tasks from one queue and run operations.
  *
- * The loop thread submits jobs and collects reports; executor_fd() becomes readable when a task starts and
- * when the last one ends: other reports wait for the next of these, which is never far. A job of a tenant
- * operation becomes one task per tenant, a set job one task. What a task reports: it started, a migration
- * committed (display only), it finished with outcome and packed result. Jobs of an aborted Run that have not
- * started finish at once as OUTCOME_NOT_STARTED.
+ * The loop thread submits jobs and collects reports; executor_fd() becomes readable when there are
+ * reports, at once when few tasks are left in front of the slots, else within 5 ms: so fast work does not
+ * wake the loop for each tenant. A job of a tenant operation becomes one task per tenant, a set job one task.
+ * What a task reports: it started, a migration committed (display only), it finished with outcome and packed
+ * result. Jobs of an aborted Run that have not started finish at once as OUTCOME_NOT_STARTED.
  */
 #pragma once
 #include "common/config.h"

@@ -24,7 +24,8 @@ static void note_joined(SimCoordinator *coordinator, const EngineEvent *event)
     bool prefetch = spec->schedule == ENGINE_ROLLING && spec->concurrency == 0;
     SimPeer *peer = &coordinator->peers[event->worker];
     peer->live = true;
-    peer->limit = prefetch ? 2 * event->slots : event->slots;
+    int64_t ahead = spec->set_jobs || event->slots > 64 ? event->slots : 64; /* at most */
+    peer->limit = event->slots + (prefetch ? ahead : 0);
     memcpy(peer->reaches, event->databases, sizeof(peer->reaches));
 }
 

@@ -136,6 +136,43 @@ static void auto_concurrency_prefetches_only_when_rolling(void **state)
     }
 }
 
+/* Gives worker 1 what it has room for, and returns how much it has then. */
+static int64_t fill(EngineRun *run, uint32_t *given, uint32_t ended)
+{
+    EngineAction action;
+    while (engine_next(run->engine, run->now_ms, &action)) {
+        assert_int_equal(action.kind, ENGINE_DISPATCH);
+        (*given)++;
+    }
+    return (int64_t)(*given - ended);
+}
+
+static void a_fast_worker_holds_more_in_front_of_its_slots(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t every_ms; /* a tenant ends */
+        int64_t holds;    /* two in its slots, and what ends in 20 ms */
+    } PACES[] = {{2, 12}, {1, 22}, {8, 4}, {1000, 4}};
+    for (size_t i = 0; i < sizeof PACES / sizeof PACES[0]; i++) {
+        RUN_CLEANUP EngineRun run = run_of(RUN_TENANTS);
+        run.spec.concurrency = 0;
+        run.spec.schedule = ENGINE_ROLLING;
+        run.budgets[0] = 100;
+        run_start(&run);
+        run_join(&run, 1, 2);
+        uint32_t given = 0;
+        assert_int_equal(fill(&run, &given, 0), 4);
+        for (uint32_t tenant = 0; tenant < 42; tenant++) {
+            run.now_ms += PACES[i].every_ms;
+            run_finished(&run, 1, tenant, 1, OUTCOME_APPLIED);
+            if (fill(&run, &given, tenant + 1) > PACES[i].holds)
+                fail_msg("every %lld ms: holds too many", (long long)PACES[i].every_ms);
+        }
+        assert_int_equal(given - 42, PACES[i].holds);
+    }
+}
+
 static void budget_is_divided_into_grants(void **state)
 {
     (void)state;
@@ -292,6 +329,7 @@ int main(void)
         cmocka_unit_test(work_goes_to_the_worker_with_most_free_slots),
         cmocka_unit_test(slots_are_never_exceeded),
         cmocka_unit_test(auto_concurrency_prefetches_only_when_rolling),
+        cmocka_unit_test(a_fast_worker_holds_more_in_front_of_its_slots),
         cmocka_unit_test(budget_is_divided_into_grants),
         cmocka_unit_test(worker_without_a_grant_gets_no_work),
         cmocka_unit_test(unreachable_databases_wait),
