@@ -161,7 +161,7 @@ bool phase_handle(Dispatcher *dispatcher, RegisteredWorker *worker, Message *mes
         return true;
     }
     default:
-        return true; /* HEARTBEAT and ACK have done their work by arriving; EVENT is for displays */
+        return true; /* HEARTBEAT and ACK have done their work by arriving */
     }
 }
 

@@ -103,14 +103,6 @@ static const RecordField START_FIELDS[] = {
 };
 const RecordType START_RECORD = RECORD_TYPE("START", StartMessage, START_FIELDS);
 
-static const RecordField EVENT_FIELDS[] = {
-    ROW(EventMessage, phase, "phase", FIELD_INT, FIELD_ALWAYS),
-    ROW(EventMessage, index, "index", FIELD_INT, FIELD_ALWAYS),
-    ROW(EventMessage, migration, "migration", FIELD_TEXT, FIELD_ALWAYS),
-    ROW(EventMessage, duration_ms, "duration_ms", FIELD_INT, FIELD_ALWAYS),
-};
-const RecordType EVENT_RECORD = RECORD_TYPE("EVENT", EventMessage, EVENT_FIELDS);
-
 static const RecordField RESULT_ITEM_FIELDS[] = {
     ROW(ResultItem, index, "index", FIELD_INT, FIELD_ALWAYS),
     ROW(ResultItem, attempt, "attempt", FIELD_INT, FIELD_ALWAYS),
@@ -148,7 +140,6 @@ static const MessageSpec SPECS[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_BUNDLE] = {"BUNDLE", MESSAGE_RELIABLE, &BUNDLE_RECORD},
     [MESSAGE_JOB] = {"JOB", MESSAGE_RELIABLE, &JOB_RECORD},
     [MESSAGE_START] = {"START", MESSAGE_RELIABLE, &START_RECORD},
-    [MESSAGE_EVENT] = {"EVENT", MESSAGE_UNRELIABLE, &EVENT_RECORD},
     [MESSAGE_RESULT] = {"RESULT", MESSAGE_RELIABLE, &RESULT_RECORD},
     [MESSAGE_ACK] = {"ACK", MESSAGE_UNRELIABLE, &EMPTY_RECORD},
     [MESSAGE_ABORT] = {"ABORT", MESSAGE_RELIABLE, &ABORT_RECORD},

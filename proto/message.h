@@ -10,22 +10,21 @@
 #include <stdint.h>
 
 typedef enum MessageType {
-    MESSAGE_HELLO = 1,  /* worker -> coordinator */
-    MESSAGE_WELCOME,    /* coordinator -> worker */
-    MESSAGE_REJECT,     /* coordinator -> worker */
-    MESSAGE_HEARTBEAT,  /* both */
-    MESSAGE_BUNDLE_REQ, /* worker -> coordinator: unknown digest */
-    MESSAGE_BUNDLE,     /* coordinator -> worker */
-    MESSAGE_JOB,        /* coordinator -> worker */
-    MESSAGE_START,      /* worker -> coordinator */
-    MESSAGE_EVENT,      /* worker -> coordinator, lossy */
-    MESSAGE_RESULT,     /* worker -> coordinator */
-    MESSAGE_ACK,        /* both: nothing but the header's ack and window */
-    MESSAGE_ABORT,      /* coordinator -> worker */
-    MESSAGE_DRAIN,      /* both: I take / send nothing new */
-    MESSAGE_WHO,        /* both: I do not know this peer, greet again */
-    MESSAGE_BYE,        /* both */
-    MESSAGE_ERROR,      /* both */
+    MESSAGE_HELLO = 1,   /* worker -> coordinator */
+    MESSAGE_WELCOME,     /* coordinator -> worker */
+    MESSAGE_REJECT,      /* coordinator -> worker */
+    MESSAGE_HEARTBEAT,   /* both */
+    MESSAGE_BUNDLE_REQ,  /* worker -> coordinator: unknown digest */
+    MESSAGE_BUNDLE,      /* coordinator -> worker */
+    MESSAGE_JOB,         /* coordinator -> worker */
+    MESSAGE_START,       /* worker -> coordinator */
+    MESSAGE_RESULT = 10, /* worker -> coordinator; 9 was news for displays that none showed */
+    MESSAGE_ACK,         /* both: nothing but the header's ack and window */
+    MESSAGE_ABORT,       /* coordinator -> worker */
+    MESSAGE_DRAIN,       /* both: I take / send nothing new */
+    MESSAGE_WHO,         /* both: I do not know this peer, greet again */
+    MESSAGE_BYE,         /* both */
+    MESSAGE_ERROR,       /* both */
     MESSAGE_TYPE_COUNT,
 } MessageType;
 
@@ -133,13 +132,6 @@ typedef struct StartMessage {
     int64_t phase;
     RecordList leases; /* LeaseItem */
 } StartMessage;
-
-typedef struct EventMessage {
-    int64_t phase;
-    int64_t index;
-    char *migration;
-    int64_t duration_ms;
-} EventMessage;
 
 typedef struct ResultItem {
     int64_t index;

@@ -458,11 +458,6 @@ bool conversation_report(Conversation *conversation, Report *report, Error *erro
     OutboxLease lease = {report->phase, report->index, report->attempt};
     if (report->kind == REPORT_STARTED)
         return outbox_add_start(&conversation->outbox, &lease, error);
-    if (report->kind == REPORT_EVENT) {
-        EventMessage event = {report->phase, report->index, report->migration, report->duration_ms};
-        return conversation->channel.session == NULL ||
-               session_send(conversation->channel.session, MESSAGE_EVENT, &event, NULL, error);
-    }
     /* Cancelled because this worker leaves, not because the coordinator said so: another worker may do it. */
     Outcome outcome = report->outcome;
     if (outcome == OUTCOME_CANCELLED && conversation->draining)

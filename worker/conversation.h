@@ -1,6 +1,6 @@
 /* Conversation: a worker's side of the talk with one coordinator; see proto/README.md for the states.
  *
- * It greets, accepts jobs (fetching the bundle once), turns the executor's reports into START, EVENT and
+ * It greets, accepts jobs (fetching the bundle once), turns the executor's reports into START and
  * RESULT, and keeps results until they are acknowledged, through lost links and renewed sessions of the same
  * run. Loop thread only.
  */

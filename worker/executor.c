@@ -55,13 +55,6 @@ struct Executor {
     Slot slots[];
 };
 
-/* What a running task hands to its observer. */
-typedef struct Observer {
-    Executor *executor;
-    Job *job;
-    size_t first;
-} Observer;
-
 static void job_release(Job *job)
 {
     if (atomic_fetch_sub(&job->references, 1) > 1)
@@ -88,8 +81,8 @@ static void wake_loop(Executor *executor, Wake wake)
                     &(struct itimerspec){.it_value.tv_nsec = wake == WAKE_NOW ? NOW_NS : LATER_NS}, NULL);
 }
 
-/* Appends a chain of reports and sees to it that the loop is woken. An end goes with the next task's start,
- * and news for displays with whatever comes next. */
+/* Appends a chain of reports and sees to it that the loop is woken. An end goes with the next task's start.
+ */
 static void executor_report(Executor *executor, Report *first, Report *last)
 {
     pthread_mutex_lock(&executor->mutex);
@@ -129,19 +122,6 @@ static void report_started(Executor *executor, const Job *job, size_t first, siz
     }
     if (head != NULL)
         executor_report(executor, head, last);
-}
-
-static void report_migration(void *observer_pointer, const OpTenant *tenant, const char *migration,
-                             int64_t duration_ms)
-{
-    (void)tenant;
-    Observer *observer = observer_pointer;
-    Report *report = report_new(observer->job, REPORT_EVENT, observer->first);
-    if (report == NULL)
-        return;
-    report->migration = strdup(migration);
-    report->duration_ms = duration_ms;
-    executor_report(observer->executor, report, report);
 }
 
 /* Packs one result. What cannot be packed (a text that is not UTF-8, or too long) is told by its outcome
@@ -203,7 +183,6 @@ static void task_run(Slot *slot, Task *task)
     report_started(slot->executor, job, task->first, task->count);
     char application_name[64];
     snprintf(application_name, sizeof application_name, "pgconvoy/%.8s/%d", job->run->id, slot->number);
-    Observer observer = {slot->executor, job, task->first};
     OpContext context = {
         .options = job->message.options.items,
         .bundle = job->bundle != NULL ? &job->bundle->bundle : NULL,
@@ -215,8 +194,6 @@ static void task_run(Slot *slot, Task *task)
         .clock = &SYSTEM_CLOCK,
         .hooks = slot->executor->hooks,
         .cancelled = &job->run->cancelled,
-        .on_migration = report_migration,
-        .observer = &observer,
     };
     op_function(job->operation)(&context, tenants, task->count, results, outcomes);
     report_finished(slot->executor, task, results, outcomes);
@@ -515,7 +492,6 @@ void report_free(Report *report)
     if (report == NULL)
         return;
     free(report->body.data);
-    free(report->migration);
     free(report);
 }
 

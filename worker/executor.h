@@ -3,8 +3,8 @@
  * The loop thread submits jobs and collects reports; executor_fd() becomes readable when there are
  * reports, at once when few tasks are left in front of the slots, else within 5 ms: so fast work does not
  * wake the loop for each tenant. A job of a tenant operation becomes one task per tenant, a set job one task.
- * What a task reports: it started, a migration committed (display only), it finished with outcome and packed
- * result. Jobs of an aborted Run that have not started finish at once as OUTCOME_NOT_STARTED.
+ * What a task reports: it started, it finished with outcome and packed result. Jobs of an aborted Run that
+ * have not started finish at once as OUTCOME_NOT_STARTED.
  */
 #pragma once
 #include "common/config.h"
@@ -56,7 +56,7 @@ bool executor_submit(Executor *executor, Run *run, SharedBundle *bundle, JobMess
  * of it, or with 0 of all, also of those that nobody listens to any more. */
 void executor_abort(Executor *executor, uint64_t conversation, bool cancel);
 
-typedef enum ReportKind { REPORT_STARTED, REPORT_EVENT, REPORT_FINISHED } ReportKind;
+typedef enum ReportKind { REPORT_STARTED, REPORT_FINISHED } ReportKind;
 
 typedef struct Report {
     struct Report *next;
@@ -64,9 +64,7 @@ typedef struct Report {
     uint64_t conversation; /* of the job's Run */
     int64_t phase, index, attempt;
     Outcome outcome;
-    ByteString body;     /* finished: packed result */
-    char *migration;     /* event */
-    int64_t duration_ms; /* event */
+    ByteString body; /* finished: packed result */
 } Report;
 
 /* `hooks`, which may be NULL, must outlive the executor. */

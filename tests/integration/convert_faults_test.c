@@ -1,6 +1,7 @@
 /* convert-format happens once or not at all, whatever else happens: races, held locks, killed backends, lost
  * COMMITs, cancellation. */
 #include "tests/integration/convert_support.h"
+#include "tests/integration/hooks_support.h"
 
 static void two_rows(void)
 {
@@ -91,18 +92,19 @@ typedef struct Between {
     int migrations;
 } Between;
 
-static void convert_between(void *observer, const OpTenant *tenant, const char *migration,
-                            int64_t duration_ms)
+static bool convert_between(void *context, const char *tenant_id, const char *migration, int64_t duration_ms,
+                            Error *error)
 {
-    (void)tenant, (void)migration, (void)duration_ms;
-    Between *between = observer;
+    (void)tenant_id, (void)migration, (void)duration_ms, (void)error;
+    Between *between = context;
     if (between->migrations++ > 0)
-        return;
+        return true;
     Converter converter;
     converter_start(&converter, between->bundle, between->to);
     converter_join(&converter);
     assert_int_equal(converter.converted.outcome, OUTCOME_APPLIED);
     record_clear(&CONVERT_RESULT, &converter.converted.result);
+    return true;
 }
 
 static void a_run_goes_on_in_the_new_format(void **state)
@@ -116,11 +118,14 @@ static void a_run_goes_on_in_the_new_format(void **state)
             bench->options.default_format = (char *)FORMATS[from];
             Between between = {.bundle = &bundle, .to = FORMATS[to]};
             OpContext context = sync_context(bench->pooled, &bundle);
-            context.on_migration = convert_between;
-            context.observer = &between;
+            const HostCallbacks callbacks = {.context = &between, .after_migration = convert_between};
+            Config *config;
+            context.hooks = hooks_with(&callbacks, "", &config);
             OpTenant tenant = {.id = "t", .schema = "t", .attempt = 1};
             BenchResult ended BENCH_RESULT_CLEANUP = {0};
             op_migrate(&context, &tenant, 1, &ended.result, &ended.outcome);
+            hook_set_free(context.hooks);
+            config_free(config);
             if (!ended.result.success)
                 fail_msg("%s to %s: %s", FORMATS[from], FORMATS[to], ended.result.error);
             expect_names(&ended.result.applied_migrations, "0001_a,0002_b,0003_c");

@@ -33,10 +33,6 @@ typedef struct OpContext {
     const Clock *clock;
     atomic_bool *cancelled;
     HookSet *hooks; /* NULL = none */
-
-    /* Called in the slot's thread after each migration that committed; may be NULL. Display only. */
-    void (*on_migration)(void *observer, const OpTenant *tenant, const char *migration, int64_t duration_ms);
-    void *observer;
 } OpContext;
 
 /* What a tenant's schema may be called; with options->shared it is the shared schema and nothing else, which

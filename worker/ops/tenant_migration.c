@@ -155,8 +155,6 @@ static bool finish_step(Migrating *migrating, const Step *step, bool ours)
     if (!add_name(turn, &migrating->result->applied_migrations, name))
         return false;
     int64_t duration_ms = clock_now_ms(context->clock) - step->started_ms;
-    if (context->on_migration != NULL)
-        context->on_migration(context->observer, turn->tenant, name, duration_ms);
     make_room_for_hooks(turn);
     HookSite site = tenant_hook_site(context, turn->tenant);
     return hook_after_migration(context->hooks, &site, name, duration_ms, &turn->error);

@@ -67,7 +67,7 @@ static void close_link(Link *link, int64_t linger_ms)
 static OutgoingFrame frame_of(uint64_t seq, const void *body, size_t length)
 {
     return (OutgoingFrame){
-        .header = {.major = PROTOCOL_MAJOR, .type = MESSAGE_EVENT, .seq = seq, .session_id = {1, 2, 3}},
+        .header = {.major = PROTOCOL_MAJOR, .type = MESSAGE_HEARTBEAT, .seq = seq, .session_id = {1, 2, 3}},
         .body = body,
         .body_length = length,
     };

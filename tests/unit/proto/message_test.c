@@ -2,6 +2,8 @@
 #include "proto/record_codec.h"
 #include "tests/unit/proto/fill.h"
 
+enum { FREE_NUMBER = 9 };
+
 static void every_message_comes_back_with_all_its_fields(void **state)
 {
     (void)state;
@@ -9,6 +11,8 @@ static void every_message_comes_back_with_all_its_fields(void **state)
     BUFFER_CLEANUP Buffer bytes = {0};
     for (uint8_t type = 1; type < MESSAGE_TYPE_COUNT; type++) {
         const MessageSpec *spec = message_spec(type);
+        if (type == FREE_NUMBER)
+            continue;
         assert_non_null(spec);
         void *sent = calloc(1, spec->body->size);
         fill_record(spec->body, sent, type);
@@ -29,6 +33,7 @@ static void unknown_types_have_no_spec(void **state)
     ERROR_CLEANUP Error error = {0};
     Message message = {0};
     assert_null(message_spec(0));
+    assert_null(message_spec(FREE_NUMBER));
     assert_null(message_spec(MESSAGE_TYPE_COUNT));
     assert_null(message_spec(255));
     assert_false(message_unpack(255, "\x80", 1, &message, &error));
@@ -112,6 +117,8 @@ static void the_page_names_every_message_class_and_field(void **state)
     for (uint8_t type = 1; type < MESSAGE_TYPE_COUNT; type++) {
         const MessageSpec *spec = message_spec(type);
         char start[64];
+        if (type == FREE_NUMBER)
+            continue;
         snprintf(start, sizeof start, "\n| %d | `%s` | %s |", type, spec->name, CLASSES[spec->class]);
         const char *row = strstr(page, start);
         if (row == NULL)

@@ -266,10 +266,11 @@ static void of_waiting_unreliable_messages_the_oldest_make_room(void **state)
     Session *a = open_session(), *b = open_session();
     OutgoingFrame frame;
     for (int64_t i = 1; i <= SESSION_UNRELIABLE; i++)
-        assert_true(session_send(a, MESSAGE_EVENT, &(EventMessage){.index = i}, NULL, &error));
+        assert_true(session_send(a, MESSAGE_HEARTBEAT, &(HeartbeatMessage){.in_flight = i}, NULL, &error));
     assert_true(session_next_frame(a, 0, &frame));
     for (int64_t i = 1; i <= 10; i++)
-        assert_true(session_send(a, MESSAGE_EVENT, &(EventMessage){.index = 1000 + i}, NULL, &error));
+        assert_true(
+            session_send(a, MESSAGE_HEARTBEAT, &(HeartbeatMessage){.in_flight = 1000 + i}, NULL, &error));
     int64_t expected = 11;
     int count = 0;
     while (session_next_frame(a, 0, &frame)) {
@@ -278,7 +279,7 @@ static void of_waiting_unreliable_messages_the_oldest_make_room(void **state)
         assert_int_equal(
             session_receive(b, &frame.header, frame.body, frame.body_length, 0, &message, &error),
             SESSION_MESSAGE);
-        assert_int_equal(((EventMessage *)message.record)->index, expected);
+        assert_int_equal(((HeartbeatMessage *)message.record)->in_flight, expected);
         expected = expected == SESSION_UNRELIABLE ? 1001 : expected + 1;
         message_clear(&message);
         count++;
@@ -547,7 +548,7 @@ static void headers_that_cannot_be_break_the_session(void **state)
     assert_breaks(b, &header, "\x80", 1);
     header = header_of(MESSAGE_JOB, 0, 1);
     assert_breaks(b, &header, "\x90", 1);
-    header = header_of(MESSAGE_EVENT, 0, 0);
+    header = header_of(MESSAGE_ERROR, 0, 0);
     assert_breaks(b, &header, "", 0);
     session_free(b);
 }
@@ -605,7 +606,7 @@ static void what_cannot_be_packed_leaves_the_session_as_it_was(void **state)
     large[FRAME_PART_SIZE] = '\0';
     assert_false(
         session_send(a, MESSAGE_BUNDLE_REQ, &(BundleRequestMessage){.digest = latin1}, NULL, &error));
-    assert_false(session_send(a, MESSAGE_EVENT, &(EventMessage){.migration = large}, NULL, &error));
+    assert_false(session_send(a, MESSAGE_ERROR, &(ErrorMessage){.message = large}, NULL, &error));
     assert_int_equal(error.code, ERROR_TOO_LARGE);
     assert_false(session_next_frame(a, 0, &frame));
     assert_int_equal(session_backlog(a), 0);
