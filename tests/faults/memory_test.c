@@ -51,10 +51,9 @@ static void unset_point(void)
 /* Each point gets a migration of its own, so that there is something to do. */
 static void add_migration(Stage *stage)
 {
-    char name[32], text[128];
+    char name[32];
     snprintf(name, sizeof name, "%04d_next", ++stage->migrations);
-    snprintf(text, sizeof text, "INSERT INTO public.marks VALUES (current_schema(), '%s');\n", name);
-    fleet_add_migration(stage->fleet, name, text);
+    fleet_add_marker(stage->fleet, stage->migrations, name, "", NULL);
 }
 
 /* It ends by itself or lives; a signal, or an end without a word, is a defect. */

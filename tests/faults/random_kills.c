@@ -308,12 +308,9 @@ static void add_migrations(Trial *trial)
     const char *sleep_s = SLEEPS[draw(trial, 0, 4)];
     fleet_add_markers(trial->fleet, 1, sleep_s);
     for (int i = 2; i <= MIGRATIONS; i++) {
-        char name[32], text[256];
+        char name[32];
         snprintf(name, sizeof name, "%04d_m%d", i, i);
-        snprintf(text, sizeof text, "INSERT INTO public.marks VALUES (current_schema(), '%s');\n%s%s%s", name,
-                 sleep_s != NULL ? "SELECT pg_sleep(" : "", sleep_s != NULL ? sleep_s : "",
-                 sleep_s != NULL ? ");\n" : "");
-        fleet_add_migration(trial->fleet, name, text);
+        fleet_add_marker(trial->fleet, i, name, "", sleep_s);
     }
 }
 

@@ -1,5 +1,6 @@
-/* Every kind of migration file, directly and through PgBouncer: what becomes of it, where an error is said to
- * be, and that the next user of the server connection finds a session as new. */
+/* Every kind of migration file, directly and through PgBouncer, plain ones also within a block: what becomes
+ * of it, where an error is said to be, and that the next user of the server connection finds a session as
+ * new. */
 #include "common/buffer.h"
 #include "tests/support/operations.h"
 #include "tests/support/test.h"
@@ -12,6 +13,13 @@ static int start(void **state)
     (void)state;
     bench = bench_start("max_prepared_transactions = 2");
     sql_run(bench->admin, "CREATE ROLE limited");
+    return 0;
+}
+
+static int renew(void **state)
+{
+    (void)state;
+    bench->options = (RunOptions){0};
     return 0;
 }
 
@@ -82,6 +90,23 @@ static const FileCase CASES[] = {
     {"plpgsql function", "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$BEGIN RETURN 3; END$$;",
      OUTCOME_APPLIED, NULL, 0, 0, "t.f() = 3"},
 
+    /* where rows come back that nobody asked for */
+    {"RETURNING", "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1), (2) RETURNING x", OUTCOME_APPLIED, NULL,
+     0, 0, "(SELECT sum(x) FROM t.a) = 3"},
+    {"a rule that selects",
+     "CREATE TABLE a (x int);\nCREATE RULE tell AS ON INSERT TO a DO ALSO SELECT * FROM a;\n"
+     "INSERT INTO a VALUES (1), (2);\nUPDATE a SET x = 3;",
+     OUTCOME_APPLIED, NULL, 0, 0, "(SELECT sum(x) FROM t.a) = 6"},
+    {"a rule that selects instead",
+     "CREATE TABLE a (x int);\nCREATE RULE tell AS ON INSERT TO a DO INSTEAD SELECT 'COMMIT';\n"
+     "INSERT INTO a VALUES (1);\nUPDATE a SET x = 3;",
+     OUTCOME_APPLIED, NULL, 0, 0, "NOT EXISTS (SELECT FROM t.a)"},
+    {"rules that select, before an error",
+     "CREATE TABLE a (x int CHECK (x > 0));\nCREATE RULE b AS ON INSERT TO a DO ALSO SELECT 1;\n"
+     "CREATE RULE c AS ON INSERT TO a DO ALSO SELECT 2;\nINSERT INTO a VALUES (1);\nUPDATE a SET x = 0;\n"
+     "UPDATE a SET x = 1;\nUPDATE a SET x = 2;",
+     OUTCOME_ERROR, "23514", 5, 0, "to_regclass('t.a') IS NULL"},
+
     /* where errors are */
     {"error in the third statement",
      "CREATE TABLE a (x int);\n\nINSERT INTO a VALUES (1);\nSELECT\n 1/0;\nSELECT 2;", OUTCOME_ERROR, "22012",
@@ -109,6 +134,29 @@ static const FileCase CASES[] = {
      "SELECT 1;\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n"
      " SELECT nope\n$$;",
      OUTCOME_ERROR, "42703", 3, 9, NULL},
+    {"error in the third of plain statements",
+     "CREATE TABLE a (x int CHECK (x > 0));\n\nINSERT INTO a VALUES (1);\nINSERT INTO a\n VALUES (-1);\n"
+     "CREATE TABLE b (x int);",
+     OUTCOME_ERROR, "23514", 4, 0, "to_regclass('t.a') IS NULL"},
+    {"unknown column in the third of plain statements",
+     "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\nINSERT INTO a\n VALUES (nope);\nDROP TABLE a",
+     OUTCOME_ERROR, "42703", 4, 10, "to_regclass('t.a') IS NULL"},
+    {"unknown column behind non-ASCII text in a plain file",
+     "CREATE TABLE a (x int);\n/* \xC3\xA4\xC3\xA4\xC3\xA4 */ COMMENT ON TABLE a IS '\xC3\xBC\xE2\x82\xAC'; "
+     "DELETE FROM a WHERE nope;",
+     OUTCOME_ERROR, "42703", 2, 59, "to_regclass('t.a') IS NULL"},
+    {"error inside a trigger",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n NEW.x := "
+     "1/0;\nEND$$;\nCREATE TRIGGER f BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();\n\n"
+     "INSERT INTO a VALUES (1);",
+     OUTCOME_ERROR, "22012", 8, 0, "to_regclass('t.a') IS NULL"},
+    {"error inside the body of a new function in a plain file",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n SELECT nope\n$$;",
+     OUTCOME_ERROR, "42703", 3, 9, "to_regclass('t.a') IS NULL"},
+    {"error inside a body that stands in the file twice",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT x FROM a';\n"
+     "ALTER TABLE a RENAME x TO y;\nCREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT x FROM a';",
+     OUTCOME_ERROR, "42703", 4, 0, "to_regclass('t.a') IS NULL"},
     {"a deferred constraint is checked",
      "CREATE TABLE p (id int PRIMARY KEY);\nCREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY "
      "DEFERRED);\n"
@@ -140,6 +188,27 @@ static const FileCase CASES[] = {
      "CREATE CONSTRAINT TRIGGER tell AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
      "FUNCTION tell();\nSET ROLE limited; INSERT INTO a VALUES ('?');",
      OUTCOME_APPLIED, NULL, 0, 0, "(SELECT who FROM t.a) = 'limited'"},
+    {"SET ROLE in a trigger",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SET ROLE "
+     "limited; "
+     "RETURN NEW; END';\nCREATE TRIGGER f BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();\n"
+     "INSERT INTO a VALUES (1)",
+     OUTCOME_APPLIED, NULL, 0, 0, "(SELECT x FROM t.a) = 1"},
+    {"set_config() of role and search_path in a trigger",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "
+     "set_config(''role'', ''limited'', false), set_config(''search_path'', ''pg_catalog'', false), "
+     "set_config(''my.own'', ''x'', false); RETURN NEW; END';\n"
+     "CREATE TRIGGER f BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();\nINSERT INTO a VALUES (1)",
+     OUTCOME_APPLIED, NULL, 0, 0, "(SELECT x FROM t.a) = 1"},
+    {"SET SESSION AUTHORIZATION in a trigger and an error",
+     "CREATE TABLE a (x int);\nCREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SET SESSION "
+     "AUTHORIZATION limited; RETURN NEW; END';\nCREATE TRIGGER f BEFORE INSERT ON a FOR EACH ROW EXECUTE "
+     "FUNCTION f();\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);",
+     OUTCOME_ERROR, "42P01", 5, 13, "to_regclass('t.a') IS NULL"},
+    {"session objects of a plain file",
+     "CREATE TEMP TABLE scratch (x int); CREATE SEQUENCE s;\nINSERT INTO scratch SELECT nextval('s') FROM "
+     "(SELECT pg_advisory_lock(42), set_config('work_mem', '1MB', false)) AS t;",
+     OUTCOME_APPLIED, NULL, 0, 0, "nextval('t.s') = 2"},
     {"SET search_path", "SET search_path = pg_catalog; CREATE TABLE t.a (x int)", OUTCOME_APPLIED, NULL, 0, 0,
      "to_regclass('t.a') IS NOT NULL"},
     {"pg_dump's head",
@@ -300,6 +369,14 @@ static void each_kind_of_file_directly(void **state)
     check_all(bench->direct, "directly");
 }
 
+/* A statement timeout has plain files go through blocks like all others. */
+static void each_kind_of_file_within_a_block(void **state)
+{
+    (void)state;
+    bench->options.statement_timeout_ms = 600000;
+    check_all(bench->direct, "within a block");
+}
+
 static void each_kind_of_file_through_a_bouncer(void **state)
 {
     (void)state;
@@ -392,7 +469,6 @@ static void a_runs_statement_timeout_ends_a_migration(void **state)
     (void)state;
     bench->options.statement_timeout_ms = 100;
     BENCH_RESULT_CLEANUP BenchResult ended = fail_file("SELECT 1;\nSELECT pg_sleep(60);");
-    bench->options.statement_timeout_ms = 0;
     assert_string_equal(ended.result.sqlstate, "57014");
     assert_int_equal(ended.result.line, 2);
 }
@@ -465,18 +541,21 @@ static void names_that_need_quoting_are_quoted(void **state)
     }
 }
 
+#define TEST(function) cmocka_unit_test_setup(function, renew)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_kind_of_file_directly),
-        cmocka_unit_test(each_kind_of_file_through_a_bouncer),
-        cmocka_unit_test(errors_that_have_a_way_out_name_it),
-        cmocka_unit_test(the_servers_words_come_back_unchanged),
-        cmocka_unit_test(positions_in_long_statements_are_right),
-        cmocka_unit_test(a_runs_statement_timeout_ends_a_migration),
-        cmocka_unit_test(a_file_of_two_megabytes_runs_and_names_its_error),
-        cmocka_unit_test(a_missing_schema_never_falls_through_to_public),
-        cmocka_unit_test(names_that_need_quoting_are_quoted),
+        TEST(each_kind_of_file_directly),
+        TEST(each_kind_of_file_within_a_block),
+        TEST(each_kind_of_file_through_a_bouncer),
+        TEST(errors_that_have_a_way_out_name_it),
+        TEST(the_servers_words_come_back_unchanged),
+        TEST(positions_in_long_statements_are_right),
+        TEST(a_runs_statement_timeout_ends_a_migration),
+        TEST(a_file_of_two_megabytes_runs_and_names_its_error),
+        TEST(a_missing_schema_never_falls_through_to_public),
+        TEST(names_that_need_quoting_are_quoted),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

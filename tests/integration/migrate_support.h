@@ -26,15 +26,33 @@ static inline int stop(void **state)
     return 0;
 }
 
+/* Files that could be sent plainly go within blocks, as a statement timeout has them go. */
+static bool within_blocks;
+
 /* Each test begins with an empty schema t, an empty log and default options. */
 static inline int renew(void **state)
 {
     (void)state;
     sql_run(bench->admin, "DROP SCHEMA IF EXISTS t CASCADE; CREATE SCHEMA t; TRUNCATE marks.log; "
                           "ALTER SEQUENCE marks.tries RESTART");
-    bench->options = (RunOptions){0};
+    bench->options = (RunOptions){.statement_timeout_ms = within_blocks ? 600000 : 0};
     bench->recovering = false;
+    bench->plan = NULL;
     atomic_store(&bench->cancelled, false);
+    return 0;
+}
+
+static inline int renew_within_blocks(void **state)
+{
+    print_message("within blocks\n");
+    within_blocks = true;
+    return renew(state);
+}
+
+static inline int leave_blocks(void **state)
+{
+    (void)state;
+    within_blocks = false;
     return 0;
 }
 
@@ -56,7 +74,10 @@ static inline long long wait_for(PGconn *connection, const char *sql)
     return 0;
 }
 
+/* Both leave a file plain. */
 #define MARK(name) "INSERT INTO marks.log VALUES (current_schema(), '" name "');\n"
+#define NAP(seconds) \
+    "UPDATE marks.log SET migration = migration WHERE (SELECT count(pg_sleep(" seconds "))) > 0;\n"
 
 static inline long long marks(const char *migration)
 {
@@ -122,3 +143,5 @@ static inline void runner_join(Runner *runner)
 static const char *const FORMATS[] = {"name", "hash", "drizzle-kit"};
 
 #define TEST(function) cmocka_unit_test_setup(function, renew)
+#define TEST_BOTH_WAYS(function) \
+    TEST(function), cmocka_unit_test_setup_teardown(function, renew_within_blocks, leave_blocks)

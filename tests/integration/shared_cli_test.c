@@ -13,7 +13,7 @@ static void the_answer_has_the_packages_shape(void **state)
     forget(&answer);
     expect_number(fleet, 2, SHARED_TABLES);
     expect_number(fleet, 2, SHARED_ROWS);
-    expect_number(fleet, 2, "SELECT count(*) FROM public.marks WHERE schema = '\"public\"'");
+    expect_number(fleet, 2, "SELECT count(*) FROM public.marks WHERE schema = 'public'");
     expect_number(fleet, 0, TENANT_OBJECTS);
     answer = ask(fleet, 0, WORDS("pgconvoy", "migrate", "shared", "--json"));
     expect_json(answer.json, "{\"schemaName\":\"public\",\"success\":true,\"appliedMigrations\":[],"

@@ -25,7 +25,7 @@ static void the_shared_schema_is_seeded(void **state)
     assert_int_equal(json_object_size(answer.json), 1);
     forget(&answer);
     expect_number(fleet, 1, "SELECT count(*) FROM public.plans");
-    expect_number(fleet, 1, "SELECT count(*) FROM public.marks WHERE schema = '\"public\"'");
+    expect_number(fleet, 1, "SELECT count(*) FROM public.marks WHERE schema = 'public'");
     answer = ask(fleet, 0, WORDS("pgconvoy", "seed", "shared", "--file", "plans.sql"));
     assert_string_equal(answer.out, "shared schema: seeded\n");
     forget(&answer);

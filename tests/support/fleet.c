@@ -83,18 +83,38 @@ void fleet_add_migration(Fleet *fleet, const char *name, const char *text)
     free(path);
 }
 
+/* What sleeps within a statement leaves a plain script plain; a SELECT never does. */
+static void append_marker(Buffer *out, bool plain, const char *name, const char *sleep_s)
+{
+    static const char MARK[] = "INSERT INTO public.marks SELECT current_schema()";
+    if (plain && sleep_s != NULL)
+        buffer_appendf(out, "%s, '%s' FROM (SELECT pg_sleep(%s)) AS pause;\n", MARK, name, sleep_s);
+    else
+        buffer_appendf(out, "%s, '%s';\n", MARK, name);
+    if (!plain && sleep_s != NULL)
+        buffer_appendf(out, "SELECT pg_sleep(%s);\n", sleep_s);
+    else if (!plain)
+        buffer_append_text(out, "SELECT 1;\n");
+}
+
+void fleet_add_marker(Fleet *fleet, int number, const char *name, const char *text, const char *sleep_s)
+{
+    BUFFER_CLEANUP Buffer file = {0};
+    buffer_append_text(&file, text);
+    append_marker(&file, number % 2 == 1, name, sleep_s);
+    fleet_add_migration(fleet, name, buffer_text(&file));
+}
+
 void fleet_add_markers(Fleet *fleet, int migrations, const char *sleep_s)
 {
     for (int i = 1; i <= migrations; i++) {
-        char name[32], text[512];
+        char name[32], text[256];
         snprintf(name, sizeof name, "%04d_m%d", i, i);
         snprintf(text, sizeof text,
                  "CREATE TABLE made_%d (id serial PRIMARY KEY, n int NOT NULL);\n"
-                 "INSERT INTO made_%d (n) SELECT generate_series(1, 3);\n"
-                 "INSERT INTO public.marks VALUES (current_schema(), '%s');\n%s%s%s",
-                 i, i, name, sleep_s != NULL ? "SELECT pg_sleep(" : "", sleep_s != NULL ? sleep_s : "",
-                 sleep_s != NULL ? ");\n" : "");
-        fleet_add_migration(fleet, name, text);
+                 "INSERT INTO made_%d (n) SELECT generate_series(1, 3);\n",
+                 i, i);
+        fleet_add_marker(fleet, i, name, text, sleep_s);
     }
 }
 

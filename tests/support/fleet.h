@@ -28,6 +28,10 @@ void fleet_free(Fleet *fleet);
 void fleet_add_markers(Fleet *fleet, int migrations, const char *sleep_s);
 void fleet_add_migration(Fleet *fleet, const char *name, const char *text);
 
+/* Adds a migration that begins with this text, leaves its mark and takes that time. One of an odd number is a
+ * plain script as far as the text is; the others go within blocks. */
+void fleet_add_marker(Fleet *fleet, int number, const char *name, const char *text, const char *sleep_s);
+
 /* Writes pgconvoy.yaml with the url and these extra lines (may be NULL). */
 void fleet_configure(Fleet *fleet, const char *url, const char *extra);
 

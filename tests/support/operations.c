@@ -99,7 +99,8 @@ BenchResult bench_run(Bench *bench, OpFunction *operation, Reservoir *reservoir,
                          .clock = &SYSTEM_CLOCK,
                          .cancelled = &bench->cancelled,
                          .hooks = bench->hooks};
-    OpTenant tenant = {.id = "t", .schema = schema, .attempt = 1, .recovering = bench->recovering};
+    OpTenant tenant = {
+        .id = "t", .schema = schema, .attempt = 1, .recovering = bench->recovering, .plan = bench->plan};
     BenchResult ended = {0};
     operation(&context, &tenant, 1, &ended.result, &ended.outcome);
     return ended;

@@ -14,6 +14,7 @@ typedef struct Bench {
     atomic_bool cancelled;
     RunOptions options; /* texts are not owned */
     bool recovering;    /* of the tenant's attempt */
+    const char *plan;   /* the same; not owned, may be NULL */
     HookSet *hooks;     /* not owned; may be NULL */
 } Bench;
 

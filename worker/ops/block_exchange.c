@@ -16,6 +16,8 @@ typedef struct Answer {
 static void read_result(void *context, const PGresult *result)
 {
     Answer *answer = context;
+    if (PQcmdStatus((PGresult *)result)[0] == '\0')
+        return; /* rules have one statement give several results; only the last one has its tag */
     size_t index = answer->results++, lead = answer->block->lead;
     bool plain = answer->block->mode == BLOCK_PLAIN;
     if (!plain && index == lead + 1 && PQntuples(result) == 1)

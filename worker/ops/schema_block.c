@@ -162,6 +162,8 @@ static bool build_body(Builder *builder, Error *error)
     return !buffer_failed(&builder->body) || error_memory(error);
 }
 
+enum { LEAD = 2 }; /* statements before the DO block */
+
 static char *build_message(const Builder *builder)
 {
     Buffer sql = {0};
@@ -200,6 +202,6 @@ bool schema_block_build(const SchemaBlockRequest *request, MigrationBlock *ret_b
     free(builder.literal);
     free(builder.identifier);
     if (good)
-        *ret_block = (MigrationBlock){.sql = sql};
+        *ret_block = (MigrationBlock){.sql = sql, .lead = LEAD};
     return good;
 }

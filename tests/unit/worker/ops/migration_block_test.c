@@ -70,6 +70,19 @@ static const char *after(const char *text, const char *part)
     return found;
 }
 
+static void expect_order(const char *sql, const char *const order[])
+{
+    for (; *order != NULL; order++)
+        sql = after(sql, *order) + 1;
+}
+
+static void expect_offsets(const MigrationBlock *block, const MigrationScript *script)
+{
+    for (size_t i = 0; i < script->pieces.count; i++)
+        assert_memory_equal(block->sql + block->piece_offsets[i],
+                            script->text + script->pieces.items[i].start, script->pieces.items[i].length);
+}
+
 static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void **state)
 {
     (void)state;
@@ -101,9 +114,60 @@ static void a_block_locks_looks_applies_records_and_cleans_up_in_this_order(void
     assert_int_equal(block.lead, 8);
     assert_int_equal(block.settings, 1);
     assert_int_equal(block.unit_count, 2);
-    for (size_t i = 0; i < script.pieces.count; i++)
-        assert_memory_equal(block.sql + block.piece_offsets[i], script.text + script.pieces.items[i].start,
-                            script.pieces.items[i].length);
+    expect_offsets(&block, &script);
+}
+
+static void a_plain_script_stands_between_lock_look_and_row_as_it_is(void **state)
+{
+    (void)state;
+    const char *sql = "-- why\nCREATE TABLE a (x int);\n/* and */ INSERT INTO a VALUES (1) -- one\n;";
+    Migration migration = {
+        .name = (char *)"0001_x", .hash = (char *)"abc", .sql = {(char *)sql, strlen(sql)}};
+    MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0}, again MIGRATION_SCRIPT_CLEANUP = {0};
+    MigrationBlock block MIGRATION_BLOCK_CLEANUP = build(BLOCK_PLAIN, false, &migration, &script);
+    expect_order(block.sql,
+                 (const char *const[]){
+                     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;",
+                     "SET LOCAL search_path TO \"we\"\"ird'$pgc0$\", public;",
+                     "SET LOCAL lock_timeout TO 4000;", "SET LOCAL standard_conforming_strings TO on;",
+                     "\nSELECT (CASE WHEN pg_catalog.pg_try_advisory_xact_lock(",
+                     ";\nSELECT (CASE WHEN pg_catalog.current_schema() = ", " AND NOT ",
+                     "FROM \"we\"\"ird'$pgc0$\".\"t\"", "name = '0001_x'",
+                     ";\nCREATE TABLE a (x int)\n;\nINSERT INTO a VALUES (1) -- one\n\n;\n",
+                     "SET CONSTRAINTS ALL IMMEDIATE;", "SET LOCAL SESSION AUTHORIZATION DEFAULT;",
+                     "SET LOCAL role TO DEFAULT;", "SET LOCAL search_path TO \"we\"\"ird'$pgc0$\", public;",
+                     "INSERT INTO \"we\"\"ird'$pgc0$\".\"t\"", ";\nCOMMIT;\n", "RESET ALL", NULL});
+    assert_null(strstr(block.sql, "DO $"));
+    assert_null(strstr(block.sql, "EXECUTE"));
+    assert_int_equal(block.lead, 9);
+    assert_int_equal(block.settings, 0);
+    expect_offsets(&block, &script);
+    MigrationBlock first MIGRATION_BLOCK_CLEANUP = build(BLOCK_PLAIN, true, &migration, &again);
+    expect_order(first.sql,
+                 (const char *const[]){"pg_try_advisory_xact_lock(", "current_schema() = ", "to_regclass(",
+                                       "CREATE TABLE IF NOT EXISTS \"we\"\"ird'$pgc0$\".\"t\"",
+                                       ";\nCREATE TABLE a (x int)", "INSERT INTO \"we\"\"ird'$pgc0$\".\"t\"",
+                                       "\nCOMMIT;\n", NULL});
+    assert_int_equal(first.lead, 10);
+    expect_offsets(&first, &again);
+}
+
+/* By `lead` an answer is understood: it must be the number of statements before the script. */
+static void lead_counts_what_stands_before_the_script(void **state)
+{
+    (void)state;
+    Migration migration = {.name = (char *)"0001_x",
+                           .hash = (char *)"abc",
+                           .sql = {(char *)"DELETE FROM a", sizeof "DELETE FROM a" - 1}};
+    for (int create = 0; create < 2; create++) {
+        MigrationScript script MIGRATION_SCRIPT_CLEANUP = {0};
+        MigrationBlock block MIGRATION_BLOCK_CLEANUP = build(BLOCK_PLAIN, create, &migration, &script);
+        size_t end = block.piece_offsets[0], statements = 0;
+        for (SqlToken token = {0};
+             (token = sql_token_next(block.sql, end, token.start + token.length)).kind != SQL_END;)
+            statements += sql_token_is(block.sql, token, ";");
+        assert_int_equal(statements, block.lead);
+    }
 }
 
 static void a_probe_writes_nothing_and_a_record_runs_nothing(void **state)
@@ -136,12 +200,6 @@ static MigrationBlock build_seed(BlockMode mode, const StateRow *state, Migratio
                             .server_version = 150000};
     assert_true(migration_block_build(&request, &block, &error));
     return block;
-}
-
-static void expect_order(const char *sql, const char *const order[])
-{
-    for (; *order != NULL; order++)
-        sql = after(sql, *order) + 1;
 }
 
 static void a_seed_continues_the_transaction_that_was_opened(void **state)
@@ -191,6 +249,8 @@ int main(void)
         cmocka_unit_test(the_tag_never_occurs_in_the_text),
         cmocka_unit_test(every_outcome_has_its_word),
         cmocka_unit_test(a_block_locks_looks_applies_records_and_cleans_up_in_this_order),
+        cmocka_unit_test(a_plain_script_stands_between_lock_look_and_row_as_it_is),
+        cmocka_unit_test(lead_counts_what_stands_before_the_script),
         cmocka_unit_test(a_probe_writes_nothing_and_a_record_runs_nothing),
         cmocka_unit_test(a_seed_continues_the_transaction_that_was_opened),
         cmocka_unit_test(closing_looks_for_the_transaction_first),

@@ -4,12 +4,21 @@
 #include "worker/pg/tenant_lock.h"
 #include <stdio.h>
 
+static size_t statements_before(const char *sql, const char *part)
+{
+    size_t count = 0;
+    for (const char *end = strstr(sql, part); end > sql; end--)
+        count += end[-1] == ';';
+    return count;
+}
+
 static char *build(const SchemaBlockRequest *request)
 {
     ERROR_CLEANUP Error error = {0};
     MigrationBlock block = {0};
     assert_true(schema_block_build(request, &block, &error));
-    assert_int_equal(block.settings, 0); /* block_exchange() counts results by it */
+    assert_int_equal(block.settings, 0);
+    assert_int_equal(block.lead, statements_before(block.sql, "DO $")); /* counts results */
     return block.sql;
 }
 
