@@ -65,6 +65,7 @@ ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *blo
         return EXCHANGE_LOST;
     if (good)
         error_set(error, ERROR_SERVER, "the server did not commit the transaction");
+    bool unread = connection_failure(connection) != NULL; /* for want of memory: it may have been COMMIT's */
     session_roll_back(connection);
-    return answer.committed ? EXCHANGE_LOST : EXCHANGE_REFUSED;
+    return answer.committed || unread ? EXCHANGE_LOST : EXCHANGE_REFUSED;
 }

@@ -11,7 +11,7 @@ typedef enum ExchangeVerdict {
     EXCHANGE_DECIDED,   /* the transaction ended; its outcome is known */
     EXCHANGE_REFUSED,   /* an error, and nothing of the block stays */
     EXCHANGE_UNPLANNED, /* a plain message met something that was not planned: a block will tell what */
-    EXCHANGE_LOST,      /* the connection broke, and the block may or may not have committed */
+    EXCHANGE_LOST,      /* no answer, or none that could be read: the block may have committed */
 } ExchangeVerdict;
 
 /* Fills *ret_outcome when decided, else *error; an error inside the script has its line, and its column when
