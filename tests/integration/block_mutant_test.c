@@ -39,6 +39,7 @@ static Race open_race(void)
 {
     Race race = {cluster_connect(cluster, "postgres"), cluster_connect(cluster, "postgres"),
                  cluster_connect(cluster, "postgres")};
+    sql_run(race.own, "SET lock_timeout = '10s'"); /* a race that failed keeps its gate */
     BUFFER_CLEANUP Buffer table = {0};
     tracking_append_create(&table, TRACKING_HASH, "tenant_a.tracked");
     sql_run(race.own, "DROP SCHEMA IF EXISTS tenant_a CASCADE; CREATE SCHEMA tenant_a;"

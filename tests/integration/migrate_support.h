@@ -14,6 +14,7 @@ static inline int start(void **state)
 {
     (void)state;
     bench = bench_start(NULL);
+    sql_run(bench->admin, "SET lock_timeout = '30s'"); /* a test that failed keeps its locks */
     sql_run(bench->admin, "CREATE SCHEMA marks; CREATE TABLE marks.log (tenant text, migration text); "
                           "CREATE SEQUENCE marks.tries");
     return 0;

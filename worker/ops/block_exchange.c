@@ -26,11 +26,15 @@ static void read_result(void *context, const PGresult *result)
         answer->committed = answer->committed || strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
 }
 
+static const char *severity_of(const PGresult *failure)
+{
+    return failure != NULL ? PQresultErrorField(failure, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
+}
+
 /* The server spoke of an error of the statement, not of its own end. */
 static bool is_plain_error(const PGresult *failure)
 {
-    const char *severity =
-        failure != NULL ? PQresultErrorField(failure, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
+    const char *severity = severity_of(failure);
     return severity != NULL && strcmp(severity, "ERROR") == 0;
 }
 
@@ -61,8 +65,11 @@ ExchangeVerdict block_exchange(Connection *connection, const MigrationBlock *blo
     }
     if (!good && is_plain_error(connection_failure(connection)))
         return refused(connection, &answer, script, error);
-    if (!good && PQstatus(connection_pg(connection)) != CONNECTION_OK)
+    if (!good && PQstatus(connection_pg(connection)) != CONNECTION_OK) {
+        if (severity_of(connection_failure(connection)) != NULL) /* its last words tell where it ended */
+            block_error_explain(error, connection_failure(connection), answer.results, block, script);
         return EXCHANGE_LOST;
+    }
     if (good)
         error_set(error, ERROR_SERVER, "the server did not commit the transaction");
     bool unread = connection_failure(connection) != NULL; /* for want of memory: it may have been COMMIT's */
