@@ -1,4 +1,5 @@
 #include "common/json.h"
+#include "common/buffer.h"
 #include "common/utf8.h"
 #include <stdlib.h>
 
@@ -124,10 +125,26 @@ json_t *record_to_json(const RecordType *type, const void *record)
     return object;
 }
 
+/* Fails for good once it has failed. */
+static int append_part(const char *part, size_t length, void *text_pointer)
+{
+    Buffer *text = text_pointer;
+    buffer_append(text, part, length);
+    return text->failed ? -1 : 0;
+}
+
+char *json_text(const json_t *value, size_t flags)
+{
+    Buffer text = {0};
+    if (value == NULL || json_dump_callback(value, append_part, &text, flags) != 0)
+        text.failed = true;
+    return buffer_take(&text);
+}
+
 char *record_to_json_text(const RecordType *type, const void *record)
 {
     json_t *object = record_to_json(type, record);
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    char *text = json_text(object, JSON_COMPACT);
     json_decref(object);
     return text;
 }

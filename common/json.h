@@ -3,6 +3,10 @@
 #include "common/record.h"
 #include <jansson.h>
 
+/* A value as text, malloc'ed, as json_dumps() writes it with these flags; NULL for NULL and when memory ran
+ * out. json_dumps() itself leaves a key out when memory runs out just there, and says nothing. */
+char *json_text(const json_t *value, size_t flags);
+
 /* The record as a JSON object with the type's field names in the type's order; NULL when memory ran out. */
 json_t *record_to_json(const RecordType *type, const void *record);
 

@@ -1,9 +1,9 @@
 #include "common/log.h"
 #include "common/buffer.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/utf8.h"
 #include <errno.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -194,7 +194,7 @@ static void write_json(LogLevel level, const char *context, const char *message,
         set_error(object, error);
     else
         set_text(object, "message", message);
-    char *line = json_dumps(object, JSON_COMPACT);
+    char *line = json_text(object, JSON_COMPACT);
     json_decref(object);
     if (line == NULL)
         return;

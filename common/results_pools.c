@@ -130,7 +130,7 @@ static json_t *metrics_to_json(const MetricsResult *result)
 char *metrics_result_json(const MetricsResult *result)
 {
     json_t *document = metrics_to_json(result);
-    char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = json_text(document, JSON_COMPACT);
     json_decref(document);
     return text;
 }

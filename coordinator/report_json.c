@@ -14,15 +14,15 @@ bool report_print_json(FILE *file, json_t *document, Error *error)
 {
     if (document == NULL)
         return error_memory(error);
-    json_dumpf(document, file, JSON_INDENT(2));
+    bool ok = json_dumpf(document, file, JSON_INDENT(2)) == 0 || ferror(file) || error_memory(error);
     json_decref(document);
-    return finish(file, error);
+    return ok && finish(file, error);
 }
 
 /* Prints a value that begins in the middle of a document, with this before every line but its first. */
 static bool print_inside(FILE *file, json_t *value, const char *indent, Error *error)
 {
-    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
+    char *text = json_text(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
     json_decref(value);
     if (text == NULL)
         return error_memory(error);

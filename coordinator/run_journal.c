@@ -58,7 +58,7 @@ static bool add_line(RunJournal *journal, json_t *record)
         json_decref(record);
         return false;
     }
-    char *json = record != NULL ? json_dumps(record, JSON_COMPACT) : NULL;
+    char *json = json_text(record, JSON_COMPACT);
     json_decref(record);
     BUFFER_CLEANUP Buffer line = {0};
     char chain[JOURNAL_CHAIN + 1] = "";

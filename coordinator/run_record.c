@@ -31,7 +31,7 @@ static bool digest_options(const RunRequest *request, const RunOptions *options,
         json_decref(record);
         return error_memory(error);
     }
-    char *json = json_dumps(record, JSON_COMPACT);
+    char *json = json_text(record, JSON_COMPACT);
     json_decref(record);
     unsigned char digest[32];
     bool good = json != NULL ? sha256_bytes(json, strlen(json), digest, error) : error_memory(error);

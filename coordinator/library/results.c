@@ -1,5 +1,6 @@
 /* What every result has: _clear() and _json(). */
 #include "common/results.h"
+#include "common/json.h"
 #include "common/results_lists.h"
 #include "common/schema_drift_json.h"
 #include "coordinator/pgconvoy/migrator.h"
@@ -7,7 +8,7 @@
 /* Takes the document over. */
 static char *one_line(json_t *document)
 {
-    char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = json_text(document, JSON_COMPACT);
     json_decref(document);
     return text;
 }
