@@ -1,6 +1,5 @@
 /* Never lost and never for ever: killed backends, lost COMMITs, held locks, cancellation, a dead server. */
 #include "tests/integration/migrate_support.h"
-#include "worker/pg/tenant_lock.h"
 
 /* Sleeps in its first try only; sequences keep their count through a rollback. A SELECT would have its file
  * go within a block. */
@@ -82,11 +81,8 @@ static void a_file_that_kills_its_backend_is_given_up(void **state)
 static void a_held_lock_is_busy_and_then_free(void **state)
 {
     (void)state;
-    int64_t key;
-    Error error = {0};
-    assert_true(tenant_lock_key("t", &key, &error));
     Bundle bundle = three_files();
-    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", lock_key("t"));
     BENCH_RESULT_CLEANUP BenchResult busy = migrate(&bundle);
     assert_int_equal(busy.outcome, OUTCOME_BUSY);
     assert_false(busy.result.success);
@@ -95,7 +91,7 @@ static void a_held_lock_is_busy_and_then_free(void **state)
     Runner runner;
     runner_start(&runner, &bundle, 0);
     pause_ms(100);
-    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", lock_key("t"));
     runner_join(&runner);
     assert_int_equal(runner.ended.outcome, OUTCOME_APPLIED);
     bench_result_clear(&runner.ended);

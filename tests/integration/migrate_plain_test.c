@@ -1,7 +1,6 @@
 /* Plain scripts: which way a file goes, and what becomes of one whose tenant is not as the plan says. */
 #include "common/buffer.h"
 #include "tests/integration/migrate_support.h"
-#include "worker/pg/tenant_lock.h"
 
 /* Leaves a mark and, behind its name, the message that the server got. */
 #define TELL(name) MARK(name) "INSERT INTO marks.log SELECT '" name "', current_query();\n"
@@ -281,18 +280,15 @@ static void a_look_that_is_cancelled_ends_the_run(void **state)
 static void a_held_lock_is_told_by_a_block(void **state)
 {
     (void)state;
-    int64_t key;
-    Error error = {0};
-    assert_true(tenant_lock_key("t", &key, &error));
     Bundle bundle = telling_files();
-    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", lock_key("t"));
     BENCH_RESULT_CLEANUP BenchResult busy = migrate(&bundle);
     assert_int_equal(busy.outcome, OUTCOME_BUSY);
     assert_null(busy.result.sqlstate);
     Runner runner;
     runner_start(&runner, &bundle, 0);
     pause_ms(150);
-    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", lock_key("t"));
     runner_join(&runner);
     assert_int_equal(runner.ended.outcome, OUTCOME_APPLIED);
     assert_int_equal(blocks("a"), 1);

@@ -1,6 +1,5 @@
 /* sync's repairs never write twice: races, held locks, killed backends, lost COMMITs, cancellation. */
 #include "tests/integration/sync_support.h"
-#include "worker/pg/tenant_lock.h"
 
 /* A table of the hash format whose rows take their time to be written or removed, or, deferred, to be
  * committed. */
@@ -102,10 +101,7 @@ static void a_locked_tenant_is_busy_and_then_free(void **state)
 {
     (void)state;
     Bundle bundle = three_files();
-    int64_t key;
-    Error error = {0};
-    assert_true(tenant_lock_key("t", &key, &error));
-    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_lock(%lld)", lock_key("t"));
     Repaired busy = repair(op_mark_missing, bench->pooled, &bundle);
     assert_in_range(busy.result.duration_ms, 900, 5000);
     expect_repaired(busy, "busy: schema \"t\" is locked by another run");
@@ -114,7 +110,7 @@ static void a_locked_tenant_is_busy_and_then_free(void **state)
     Repairer repairer;
     repairer_start(&repairer, op_mark_missing, &bundle);
     pause_ms(100);
-    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", (long long)key);
+    sql_run(bench->admin, "SELECT pg_advisory_unlock(%lld)", lock_key("t"));
     repairer_join(&repairer);
     expect_repaired(repairer.repaired, "applied marked:0001_a,0002_b,0003_c removed:");
     bundle_clear(&bundle);

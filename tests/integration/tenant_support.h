@@ -3,7 +3,6 @@
 #pragma once
 #include "tests/support/operations.h"
 #include "tests/support/test.h"
-#include "worker/pg/tenant_lock.h"
 #include <pthread.h>
 #include <time.h>
 
@@ -141,14 +140,6 @@ static inline long long wait_for(PGconn *connection, const char *sql)
     }
     fail_msg("never true: %s", sql);
     return 0;
-}
-
-static inline long long lock_key(const char *schema)
-{
-    Error error ERROR_CLEANUP = {0};
-    int64_t key;
-    assert_true(tenant_lock_key(schema, &key, &error));
-    return (long long)key;
 }
 
 static inline Bundle two_files(void)

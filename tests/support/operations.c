@@ -1,6 +1,8 @@
 #include "tests/support/operations.h"
 #include "common/buffer.h"
 #include "common/hash.h"
+#include "tests/support/test.h"
+#include "worker/pg/tenant_lock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,4 +119,12 @@ char *join_names(const TextList *list)
     for (size_t i = 0; i < list->count; i++)
         buffer_appendf(&text, "%s%s", i > 0 ? "," : "", list->items[i]);
     return buffer_take(&text);
+}
+
+long long lock_key(const char *schema)
+{
+    ERROR_CLEANUP Error error = {0};
+    int64_t key;
+    assert_true(tenant_lock_key(schema, &key, &error));
+    return (long long)key;
 }

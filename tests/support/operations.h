@@ -39,6 +39,9 @@ BenchResult bench_run(Bench *bench, OpFunction *operation, Reservoir *reservoir,
                       const Bundle *bundle);
 void bench_result_clear(BenchResult *result);
 
+/* What a tenant's advisory lock is called on the server. */
+long long lock_key(const char *schema);
+
 /* The names of a list joined by commas, malloc'ed. */
 char *join_names(const TextList *list);
 

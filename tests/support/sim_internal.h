@@ -101,7 +101,9 @@ typedef struct SimRow {
 typedef struct SimPeer {
     uint32_t process;
     bool live, draining, alone;
-    int64_t limit, in_flight, in_flight_of[SIM_DATABASES];
+    int64_t slots, ahead; /* at most so many wait in front of the slots, ... */
+    int64_t ended;        /* ... and no more than have ended, once that is more than the slots */
+    int64_t in_flight, in_flight_of[SIM_DATABASES];
     bool reaches[SIM_DATABASES];
 } SimPeer;
 

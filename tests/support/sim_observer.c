@@ -24,8 +24,8 @@ static void note_joined(SimCoordinator *coordinator, const EngineEvent *event)
     bool prefetch = spec->schedule == ENGINE_ROLLING && spec->concurrency == 0;
     SimPeer *peer = &coordinator->peers[event->worker];
     peer->live = true;
-    int64_t ahead = spec->set_jobs || event->slots > 64 ? event->slots : 64; /* at most */
-    peer->limit = event->slots + (prefetch ? ahead : 0);
+    peer->slots = event->slots;
+    peer->ahead = !prefetch ? 0 : spec->set_jobs || event->slots > 64 ? event->slots : 64;
     memcpy(peer->reaches, event->databases, sizeof(peer->reaches));
 }
 
@@ -59,6 +59,7 @@ static void note_finished(Sim *sim, SimCoordinator *coordinator, const EngineEve
     } else if (verdict && newest && now < TENANT_FAILED) {
         sim_violation(sim, "tenant %u is %s although its last attempt failed", event->tenant, STATES[now]);
     }
+    coordinator->peers[event->worker].ended++;
     row->superseded = row->superseded || (said == TENANT_FAILED && verdict && !newest);
     sim->stats->duplicates += row->state == now && !(newest && row->leased);
     sim->stats->busy += event->outcome == OUTCOME_BUSY;
@@ -225,9 +226,11 @@ static void judge_capacity(Sim *sim, SimCoordinator *coordinator, const EngineAc
     if (sharers == 0 || action->grant < budget / sharers || action->grant > (budget + sharers - 1) / sharers)
         sim_violation(sim, "grant %lld of a budget of %lld for %lld workers", (long long)action->grant,
                       (long long)budget, (long long)sharers);
-    if (peer->in_flight > peer->limit)
+    int64_t earned = peer->ended > peer->slots ? peer->ended : peer->slots;
+    int64_t ahead = peer->ahead < earned ? peer->ahead : earned;
+    if (peer->in_flight > peer->slots + ahead)
         sim_violation(sim, "worker %u has %lld in flight for %lld slots", action->worker,
-                      (long long)peer->in_flight, (long long)peer->limit);
+                      (long long)peer->in_flight, (long long)peer->slots);
     if (peer->in_flight_of[action->database] > action->grant)
         sim_violation(sim, "worker %u is above its grant", action->worker);
     if (coordinator->in_flight_of[action->database] > budget)
